@@ -1,0 +1,67 @@
+package bizum
+
+import (
+	"fmt"
+	"math"
+)
+
+// DefaultAccount is the account of a message without a key.
+const DefaultAccount = "cuenta"
+
+// Book keeps the balance of every account. It is given a payment and answers with an entry.
+type Book struct {
+	initial  Amount
+	index    map[string]int
+	accounts []Account
+}
+
+// Account is a name and what it owns.
+type Account struct {
+	Name    string
+	Balance Amount
+}
+
+// Entry is a payment in the book, with the balance after it.
+type Entry struct {
+	Payment
+	Account string
+	Balance Amount
+	Opens   bool // the first entry of its account
+}
+
+// NewBook opens a book in which every account begins with the initial balance.
+func NewBook(initial Amount) *Book {
+	return &Book{initial: initial, index: make(map[string]int)}
+}
+
+// Apply books a payment on the account that a message's key names. The only error is a balance that no longer fits;
+// the book is then as it was before.
+func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
+	if len(key) == 0 {
+		key = []byte(DefaultAccount)
+	}
+	i, known := b.index[string(key)]
+	if !known {
+		i = b.open(string(key))
+	}
+	account := &b.accounts[i]
+	balance, ok := account.Balance.Add(p.Change())
+	if !ok {
+		return Entry{}, fmt.Errorf("account %s: a balance of %v cannot take %v: it would pass ±%v",
+			quote(account.Name), account.Balance, p.Change(), Amount(math.MaxInt64))
+	}
+	account.Balance = balance
+	return Entry{Payment: p, Account: account.Name, Balance: balance, Opens: !known}, nil
+}
+
+func (b *Book) open(name string) int {
+	b.accounts = append(b.accounts, Account{Name: name, Balance: b.initial})
+	b.index[name] = len(b.accounts) - 1
+	return len(b.accounts) - 1
+}
+
+// Initial is the balance that accounts open with.
+func (b *Book) Initial() Amount { return b.initial }
+
+// Accounts lists the accounts in the order in which they were opened. The caller must not change them.
+func (b *Book) Accounts() []Account { return b.accounts }

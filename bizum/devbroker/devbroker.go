@@ -1,0 +1,47 @@
+// Package devbroker runs a Kafka-compatible broker inside this process, for a first run, for tests and for work
+// offline. It knows kfake.
+package devbroker
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// Broker is a running broker.
+type Broker struct {
+	cluster *kfake.Cluster
+}
+
+// Start listens on an address such as localhost:9092; port 0 takes a free one. With a folder it keeps its data there
+// over restarts, without one in memory.
+func Start(address, dir string) (*Broker, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	options := []kfake.Opt{
+		kfake.NumBrokers(1),
+		kfake.DefaultNumPartitions(1),
+		kfake.GroupMinSessionTimeout(100 * time.Millisecond), // tests do not wait long for a dead member
+		// kfake binds to a port of 127.0.0.1 itself; ours is the address that was asked for
+		kfake.ListenFn(func(string, string) (net.Listener, error) { return listener, nil }),
+	}
+	if dir != "" {
+		options = append(options, kfake.DataDir(dir))
+	}
+	cluster, err := kfake.NewCluster(options...)
+	if err != nil {
+		listener.Close()
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	return &Broker{cluster}, nil
+}
+
+// Address is where clients find the broker.
+func (b *Broker) Address() string { return b.cluster.ListenAddrs()[0] }
+
+// Close stops the broker. What was acknowledged is in the folder by then, if it has one.
+func (b *Broker) Close() { b.cluster.Close() }

@@ -1,0 +1,92 @@
+package bizum
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"unicode/utf8"
+)
+
+// The amounts that are made, in cents.
+const (
+	minMade Amount = 5_00
+	maxMade Amount = 100_00
+)
+
+// One seed feeds several independent streams of chance, so that neither the pace nor the number of accounts changes
+// which bizums are made.
+const (
+	streamPayments uint64 = iota
+	streamAccounts
+	streamPauses
+)
+
+// Generator makes believable bizums: the same seed makes the same ones.
+type Generator struct {
+	names, concepts [][]byte
+	payments        *rand.Rand
+	accounts        int
+	owner           *rand.Rand
+	key             []byte
+}
+
+// NewGenerator makes bizums of the given names and concepts, spread over this many accounts.
+func NewGenerator(seed uint64, names, concepts [][]byte, accounts int) *Generator {
+	return &Generator{
+		names: names, concepts: concepts, accounts: accounts,
+		payments: rand.New(rand.NewPCG(seed, streamPayments)),
+		owner:    rand.New(rand.NewPCG(seed, streamAccounts)),
+		key:      []byte(DefaultAccount),
+	}
+}
+
+// Next makes a bizum and names its account. The key is good until the next call.
+func (g *Generator) Next() (key []byte, p Payment) {
+	r := g.payments
+	p.Name = g.names[r.IntN(len(g.names))]
+	p.Amount = minMade + Amount(r.IntN(int(maxMade-minMade)+1))
+	p.Concept = g.concepts[r.IntN(len(g.concepts))]
+	p.Kind = Sent + Kind(r.IntN(2))
+	if g.accounts > 1 {
+		g.key = append(g.key[:0], DefaultAccount+"-"...)
+		g.key = strconv.AppendInt(g.key, 1+g.owner.Int64N(int64(g.accounts)), 10)
+	}
+	return g.key, p
+}
+
+// ParseNames reads a list of names, one a line.
+func ParseNames(text []byte) ([][]byte, error) {
+	names, err := parseList(text)
+	for i, name := range names {
+		if bytes.IndexByte(name, ';') >= 0 {
+			return nil, fmt.Errorf("name %d, %s: contains a semicolon", i+1, quote(name))
+		}
+	}
+	return names, err
+}
+
+// ParseConcepts reads a list of concepts, one a line.
+func ParseConcepts(text []byte) ([][]byte, error) { return parseList(text) }
+
+func parseList(text []byte) ([][]byte, error) {
+	const longest = 1000
+	if !utf8.Valid(text) {
+		return nil, errNotUTF8
+	}
+	var list [][]byte
+	for line := range bytes.Lines(bytes.TrimPrefix(text, bom)) {
+		line = bytes.TrimSpace(line)
+		if len(line) > longest {
+			return nil, fmt.Errorf("line %s: longer than %d bytes", quote(line), longest)
+		}
+		if len(line) > 0 {
+			list = append(list, line)
+		}
+	}
+	if len(list) == 0 {
+		return nil, errors.New("no lines")
+	}
+	return list, nil
+}

@@ -1,0 +1,220 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// settling is how long a member that is leaving may take to commit and say goodbye.
+const settling = 5 * time.Second
+
+// Group shares a topic's partitions with the other members of a consumer group, and keeps their positions in Kafka.
+// Sarama does the membership only: its claims are paused, and our own reader reads, because sarama's holds the
+// connection on which positions would be committed.
+type Group struct {
+	cluster *Cluster
+	name    string
+	topic   string
+	members sarama.ConsumerGroup
+
+	mu          sync.Mutex
+	coordinator *sarama.Broker // our own connection to it
+}
+
+// Claim is a partition that is ours until its session ends.
+type Claim struct {
+	Partition  int32
+	group      *Group
+	generation int32
+	member     string
+}
+
+// Group prepares to join. Close it after Run.
+func (c *Cluster) Group(name, topic string) (*Group, error) {
+	conf := clientConfig(c.config)
+	conf.Metadata.Retry.Max = 2                       // also how often a heartbeat is tried
+	conf.Metadata.RefreshFrequency = 10 * time.Second // finds partitions that were added
+	conf.Consumer.Group.Session.Timeout = c.config.SessionTimeout
+	conf.Consumer.Group.Heartbeat.Interval = c.config.SessionTimeout / 6
+	conf.Consumer.Offsets.AutoCommit.Enable = false
+	conf.Consumer.Offsets.Initial = sarama.OffsetOldest
+	conf.Consumer.Return.Errors = true
+	members, err := sarama.NewConsumerGroup(c.config.Brokers, name, conf)
+	if err != nil {
+		return nil, fmt.Errorf("group %q: %w", name, reason(err))
+	}
+	go func() {
+		for range members.Errors() { // Run meets what matters; unread, they would block the library
+		}
+	}()
+	return &Group{cluster: c, name: name, topic: topic, members: members}, nil
+}
+
+// Close leaves the group.
+func (g *Group) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), settling)
+	defer cancel()
+	_, _ = await(ctx, func() (struct{}, error) { return struct{}{}, g.members.Close() })
+	g.disconnect()
+}
+
+// Run is a member of the group until ctx ends or own answers an error. It calls own, in a goroutine each, for every
+// partition that it is given; ctx of own ends when the partition is taken away, and own should then commit and return
+// soon. When the session is lost it joins again.
+func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Claim) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	handler := &claims{group: g, own: own, fail: cancel}
+	var failing time.Time // since when no session came about
+	for ctx.Err() == nil {
+		handler.joined = false
+		err := g.members.Consume(ctx, []string{g.topic}, handler)
+		switch {
+		case ctx.Err() != nil:
+		case handler.joined:
+			failing = time.Time{}
+		case err != nil && !passing(err):
+			return fmt.Errorf("group %q: %w", g.name, reason(err))
+		case failing.IsZero():
+			failing = time.Now()
+		case time.Since(failing) > patience:
+			g.cluster.waiting(err)
+		}
+		select { // a session that ends at once must not make a tight loop
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// claims is what sarama calls for a session of the group.
+type claims struct {
+	group  *Group
+	own    func(ctx context.Context, claim *Claim) error
+	fail   context.CancelCauseFunc
+	joined bool
+}
+
+func (h *claims) Setup(sarama.ConsumerGroupSession) error {
+	h.joined = true
+	h.group.cluster.answered()
+	return nil
+}
+
+func (h *claims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
+
+// ConsumeClaim must not return before its session ends, for that would end it for all partitions.
+func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
+	h.group.members.Pause(map[string][]int32{claim.Topic(): {claim.Partition()}})
+	go func() {
+		for range claim.Messages() { // paused: it only closes, at the session's end
+		}
+	}()
+	ctx := session.Context()
+	err := h.own(ctx, &Claim{claim.Partition(), h.group, session.GenerationID(), session.MemberID()})
+	if lostSession(err) {
+		return err
+	}
+	if err != nil && ctx.Err() == nil {
+		h.fail(err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// lostSession says whether the group went on without us: somebody else has, or will have, our partitions.
+func lostSession(err error) bool {
+	return errors.Is(err, sarama.ErrIllegalGeneration) || errors.Is(err, sarama.ErrUnknownMemberId) ||
+		errors.Is(err, sarama.ErrRebalanceInProgress) || errors.Is(err, sarama.ErrFencedInstancedId)
+}
+
+// Commit stores the position of a partition that is ours: the next offset to read.
+func (c *Claim) Commit(ctx context.Context, position int64) error {
+	g := c.group
+	request := sarama.NewOffsetCommitRequest(g.cluster.conf, g.name)
+	request.ConsumerGroupGeneration, request.ConsumerID = c.generation, c.member
+	request.AddBlockWithLeaderEpoch(g.topic, c.Partition, position, -1, 0, "")
+	_, err := persist(ctx, g.cluster, func() (struct{}, error) {
+		return struct{}{}, g.ask(func(coordinator *sarama.Broker) error {
+			response, err := coordinator.CommitOffset(request)
+			if err != nil {
+				return err
+			}
+			return orNil(response.Errors[g.topic][c.Partition])
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("committing %s/%d@%d in group %q: %w", g.topic, c.Partition, position, g.name, err)
+	}
+	return nil
+}
+
+// Committed answers the group's positions, -1 where it has none.
+func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]int64, error) {
+	positions := make(map[int32]int64)
+	_, err := persist(ctx, g.cluster, func() (struct{}, error) {
+		return struct{}{}, g.ask(func(coordinator *sarama.Broker) error {
+			request := sarama.NewOffsetFetchRequest(g.cluster.conf.Version, g.name,
+				map[string][]int32{g.topic: partitions})
+			request.RequireStable = true // wait for offsets of a transaction that is being completed
+			response, err := coordinator.FetchOffset(request)
+			if err == nil {
+				err = orNil(response.Err)
+			}
+			if errors.Is(err, sarama.ErrGroupIDNotFound) { // kfake says so where Kafka answers -1
+				err = nil
+			}
+			for _, p := range partitions {
+				positions[p] = -1
+				if block := response.GetBlock(g.topic, p); err == nil && block != nil {
+					positions[p] = block.Offset
+					err = orNil(block.Err)
+				}
+			}
+			return err
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("positions of group %q: %w", g.name, reason(err))
+	}
+	return positions, nil
+}
+
+// ask puts a question to the coordinator. After an error it looks for it anew the next time.
+func (g *Group) ask(question func(*sarama.Broker) error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.coordinator == nil {
+		if err := g.cluster.client.RefreshCoordinator(g.name); err != nil {
+			return err
+		}
+		found, err := g.cluster.client.Coordinator(g.name)
+		if err != nil {
+			return err
+		}
+		if g.coordinator, err = g.cluster.open(found.Addr()); err != nil {
+			return err
+		}
+	}
+	err := question(g.coordinator)
+	if err != nil && !lostSession(err) {
+		go g.coordinator.Close()
+		g.coordinator = nil
+	}
+	return err
+}
+
+func (g *Group) disconnect() {
+	if g.coordinator != nil {
+		go g.coordinator.Close()
+	}
+}

@@ -1,0 +1,368 @@
+// Package kafka moves records in and out of topics, and keeps positions and groups. It knows sarama, and nothing about
+// money.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/cenkalti/backoff/v5"
+)
+
+// What callers may meet and act on.
+var (
+	// ErrUnreachable means that no broker answered the first request.
+	ErrUnreachable = errors.New("no broker answers")
+	// ErrNoTopic means that the cluster has no such topic.
+	ErrNoTopic = errors.New("topic does not exist")
+)
+
+// Limits of time. A person is told after patience what is being waited for.
+const (
+	firstContact = 4500 * time.Millisecond
+	patience     = 3 * time.Second
+	dialTimeout  = 3 * time.Second
+)
+
+// Config says where the cluster is and how the waiting is told.
+type Config struct {
+	Brokers        []string
+	ClientID       string
+	SessionTimeout time.Duration // of a group's member that died; 0: 6 s
+	// Notice is told, in words, what is being waited for and when that is over. It is called from several goroutines.
+	Notice func(string)
+}
+
+// Cluster is the way to the brokers. Each Reader and Writer has connections of its own, because sarama holds a
+// connection for the whole round trip of a request; this client only looks up who leads what.
+type Cluster struct {
+	config Config
+	client sarama.Client
+	conf   *sarama.Config // of the connections that carry records
+
+	outage struct {
+		sync.Mutex
+		told string
+	}
+}
+
+// LogTo sends the client library's log to w; without it there is none. The library has one log for the whole process,
+// so call it before the first Open.
+func LogTo(w io.Writer) { sarama.Logger = log.New(w, "kafka: ", log.Ltime) }
+
+// Open prepares a cluster. It does not connect: the first request does.
+func Open(config Config) (*Cluster, error) {
+	if config.SessionTimeout == 0 {
+		config.SessionTimeout = 6 * time.Second
+	}
+	lookups := clientConfig(config)
+	lookups.Net.ReadTimeout = 2 * time.Second
+	client, err := sarama.NewClient(config.Brokers, lookups)
+	if err != nil {
+		return nil, fmt.Errorf("brokers %q: %w", strings.Join(config.Brokers, ","), err)
+	}
+	return &Cluster{config: config, client: client, conf: clientConfig(config)}, nil
+}
+
+// clientConfig turns off the client's own retries: persist has ours, which know a context and tell what they wait for.
+func clientConfig(config Config) *sarama.Config {
+	c := sarama.NewConfig()
+	c.ClientID = config.ClientID
+	c.Net.DialTimeout = dialTimeout
+	c.Net.ReadTimeout = produceTimeout + 2*time.Second
+	c.Net.MaxOpenRequests = 64 // a connection carries the requests of all partitions that its broker leads
+	c.Metadata.Full = false
+	c.Metadata.AllowAutoTopicCreation = false
+	c.Metadata.RefreshFrequency = 0
+	c.Metadata.Retry.Max = 0
+	return c
+}
+
+// Close lets go of the connections for look-ups.
+func (c *Cluster) Close() { c.client.Close() }
+
+// Partitions lists a topic's partitions. It asks once: errors are ErrUnreachable and ErrNoTopic, or what the cluster
+// holds against us.
+func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error) {
+	ctx, cancel := context.WithTimeout(ctx, firstContact)
+	defer cancel()
+	partitions, err := await(ctx, func() ([]int32, error) {
+		if err := c.client.RefreshMetadata(topic); err != nil {
+			return nil, err
+		}
+		return c.client.Partitions(topic)
+	})
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sarama.ErrOutOfBrokers):
+		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.Addresses(), reason(err))
+	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
+		return nil, fmt.Errorf("%q: %w", topic, ErrNoTopic)
+	case err != nil:
+		return nil, fmt.Errorf("topic %q: %w", topic, reason(err))
+	}
+	return partitions, nil
+}
+
+// Addresses names the brokers we were given.
+func (c *Cluster) Addresses() string { return strings.Join(c.config.Brokers, ",") }
+
+// CreateTopic makes a topic that keeps its records for ever, and waits until it can be used. It answers false when
+// there was one already.
+func (c *Cluster) CreateTopic(ctx context.Context, topic string, partitions int32) (created bool, err error) {
+	const byBroker = -1 // the broker's default replication factor
+	forEver := "-1"
+	admin, err := sarama.NewClusterAdminFromClient(c.client)
+	if err != nil {
+		return false, err
+	}
+	created, err = persist(ctx, c, func() (bool, error) {
+		err := admin.CreateTopic(topic, &sarama.TopicDetail{
+			NumPartitions: partitions, ReplicationFactor: byBroker,
+			ConfigEntries: map[string]*string{"retention.ms": &forEver},
+		}, false)
+		if errors.Is(err, sarama.ErrTopicAlreadyExists) {
+			return false, nil
+		}
+		return true, err
+	})
+	if err == nil {
+		_, err = persist(ctx, c, func() ([]int32, error) { return c.led(topic) })
+	}
+	if err != nil {
+		return false, fmt.Errorf("creating topic %q: %w", topic, reason(err))
+	}
+	return created, nil
+}
+
+// led lists a topic's partitions once each of them has a leader.
+func (c *Cluster) led(topic string) ([]int32, error) {
+	if err := c.client.RefreshMetadata(topic); err != nil {
+		return nil, err
+	}
+	all, err := c.client.WritablePartitions(topic)
+	if err == nil && len(all) == 0 {
+		err = sarama.ErrLeaderNotAvailable
+	}
+	return all, err
+}
+
+// Where an offset may be asked for, besides the time of a record in milliseconds.
+const (
+	Start int64 = sarama.OffsetOldest
+	End   int64 = sarama.OffsetNewest // the last stable offset: what an open transaction holds back is not there yet
+)
+
+// Offset answers the offset of Start, of End, or of the first record with at least this timestamp; for a time after
+// every record it answers the End.
+func (c *Cluster) Offset(ctx context.Context, topic string, partition int32, at int64) (int64, error) {
+	offset, err := persist(ctx, c, func() (int64, error) {
+		offset, err := c.offset(topic, partition, at)
+		if err != nil {
+			_ = c.client.RefreshMetadata(topic) // the leader may have moved; the next try meets any error itself
+		}
+		return offset, err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("offset of %s/%d: %w", topic, partition, reason(err))
+	}
+	if offset < 0 && at != End {
+		return c.Offset(ctx, topic, partition, End)
+	}
+	return offset, nil
+}
+
+func (c *Cluster) offset(topic string, partition int32, at int64) (int64, error) {
+	leader, err := c.client.Leader(topic, partition)
+	if err != nil {
+		return 0, err
+	}
+	request := sarama.NewOffsetRequest(c.conf.Version)
+	request.IsolationLevel = sarama.ReadCommitted
+	request.AddBlock(topic, partition, at, 1)
+	response, err := leader.GetAvailableOffsets(request)
+	if err != nil {
+		_ = leader.Close() // it is dead already
+		return 0, err
+	}
+	block := response.GetBlock(topic, partition)
+	if block == nil {
+		return 0, sarama.ErrIncompleteResponse
+	}
+	return block.Offset, orNil(block.Err)
+}
+
+// connect opens a connection of the caller's own to the partition's leader.
+func (c *Cluster) connect(topic string, partition int32) (*sarama.Broker, error) {
+	if err := c.client.RefreshMetadata(topic); err != nil {
+		return nil, err
+	}
+	leader, err := c.client.Leader(topic, partition)
+	if err != nil {
+		return nil, err
+	}
+	return c.open(leader.Addr())
+}
+
+func (c *Cluster) open(address string) (*sarama.Broker, error) {
+	broker := sarama.NewBroker(address)
+	if err := broker.Open(c.conf); err != nil {
+		return nil, err
+	}
+	if _, err := broker.Connected(); err != nil {
+		return nil, err
+	}
+	return broker, nil
+}
+
+// persist tries until it succeeds, meets an error that waiting does not mend, or ctx ends. When that takes long, in
+// many tries or in one that hangs, it tells so.
+func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, error) {
+	var mu sync.Mutex
+	var last error
+	told := time.AfterFunc(patience, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		c.waiting(last)
+	})
+	defer told.Stop()
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, time.Second
+	result, err := backoff.Retry(ctx, func() (T, error) {
+		result, err := await(ctx, try)
+		if err != nil && !passing(err) {
+			err = backoff.Permanent(err)
+		}
+		return result, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
+		mu.Lock()
+		defer mu.Unlock()
+		last = err
+	}))
+	if err == nil {
+		c.answered()
+	}
+	return result, err
+}
+
+// waiting tells once for all partitions what is being waited for; answered takes it back.
+func (c *Cluster) waiting(cause error) {
+	text := "waiting for " + c.Addresses() + ": no answer yet"
+	if cause != nil {
+		text = fmt.Sprintf("waiting for %s: %v", c.Addresses(), reason(cause))
+	}
+	c.outage.Lock()
+	defer c.outage.Unlock()
+	if c.outage.told == "" && c.config.Notice != nil {
+		c.outage.told = text
+		c.config.Notice(text)
+	}
+}
+
+func (c *Cluster) answered() {
+	c.outage.Lock()
+	defer c.outage.Unlock()
+	if c.outage.told != "" {
+		c.outage.told = ""
+		c.config.Notice(c.Addresses() + " answers again")
+	}
+}
+
+// await runs a call of sarama, which knows no context, and leaves it behind when ctx ends first.
+func await[T any](ctx context.Context, call func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := call()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// passing says whether an error goes away by itself: a broker is down or starting, or a leader is being elected.
+func passing(err error) bool {
+	var code sarama.KError
+	if errors.As(err, &code) {
+		switch code {
+		case sarama.ErrUnknownTopicOrPartition, sarama.ErrLeaderNotAvailable, sarama.ErrNotLeaderForPartition,
+			sarama.ErrRequestTimedOut, sarama.ErrBrokerNotAvailable, sarama.ErrReplicaNotAvailable,
+			sarama.ErrNetworkException, sarama.ErrOffsetsLoadInProgress, sarama.ErrConsumerCoordinatorNotAvailable,
+			sarama.ErrNotCoordinatorForConsumer, sarama.ErrNotEnoughReplicas, sarama.ErrNotEnoughReplicasAfterAppend,
+			sarama.ErrNotController, sarama.ErrKafkaStorageError, sarama.ErrFencedLeaderEpoch,
+			sarama.ErrUnknownLeaderEpoch, sarama.ErrOffsetNotAvailable, sarama.ErrPreferredLeaderNotAvailable,
+			sarama.ErrEligibleLeadersNotAvailable, sarama.ErrUnstableOffsetCommit:
+			return true
+		}
+		return false
+	}
+	var network net.Error
+	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, sarama.ErrOutOfBrokers) ||
+		errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrIncompleteResponse) ||
+		errors.Is(err, sarama.ErrBrokerNotFound)
+}
+
+// orNil turns the protocol's code for success into no error.
+func orNil(code sarama.KError) error {
+	if code == sarama.ErrNoError {
+		return nil
+	}
+	return code
+}
+
+// reason digs out of sarama's and net's wrapping the words that help a person.
+func reason(err error) error {
+	var (
+		lookup  *net.DNSError
+		address *net.AddrError
+		op      *net.OpError
+		code    sarama.KError
+	)
+	switch {
+	case errors.As(err, &lookup):
+		return fmt.Errorf("host %q not found", lookup.Name)
+	case errors.As(err, &address):
+		return fmt.Errorf("address %q: %s", address.Addr, address.Err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.New("it does not speak in time; is that the port of a Kafka broker?")
+	case errors.As(err, &op) && op.Timeout():
+		return errors.New("it does not speak in time; is that the port of a Kafka broker?")
+	case errors.As(err, &op) && op.Op == "dial":
+		return fmt.Errorf("%s: %w", op.Addr, cause(op.Err))
+	case errors.As(err, &op):
+		return cause(op.Err)
+	case errors.As(err, &code) && code == sarama.ErrProducerFenced:
+		return errors.New("another producer took over our transactional id") // sarama has no text for it
+	case errors.As(err, &code):
+		return code
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("it closed the connection; does it want TLS or a password?")
+	}
+	return err
+}
+
+// cause takes the system call's name off an error: "connect: connection refused" says nothing more than its end.
+func cause(err error) error {
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		return call.Err
+	}
+	return err
+}

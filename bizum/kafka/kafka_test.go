@@ -1,0 +1,649 @@
+package kafka_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"bizumctl/bizum/devbroker"
+	"bizumctl/bizum/kafka"
+)
+
+// bench is a topic of the test's own on a broker, with our client and a foreign one.
+type bench struct {
+	*testing.T
+	ctx     context.Context
+	address string
+	topic   string
+	cluster *kafka.Cluster
+	foreign *kgo.Client
+	admin   *kadm.Client
+}
+
+// newBench works at BIZUMCTL_TEST_BROKERS, or on an embedded broker of the test's own.
+func newBench(t *testing.T, partitions int32) *bench {
+	address := os.Getenv("BIZUMCTL_TEST_BROKERS")
+	if address == "" {
+		broker, err := devbroker.Start("localhost:0", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(broker.Close)
+		address = broker.Address()
+	}
+	return benchAt(t, address, partitions, nil)
+}
+
+func benchAt(t *testing.T, address string, partitions int32, config map[string]*string) *bench {
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	t.Cleanup(cancel)
+	b := &bench{T: t, ctx: ctx, address: address, topic: fmt.Sprintf("test-%x", rand.Uint64())}
+	b.cluster = open(t, address)
+	b.foreign = b.client(address)
+	b.admin = kadm.NewClient(b.foreign)
+	if partitions > 0 {
+		if _, err := b.admin.CreateTopic(ctx, partitions, -1, config, b.topic); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _, _ = b.admin.DeleteTopic(context.Background(), b.topic) })
+	}
+	return b
+}
+
+func open(t *testing.T, address string) *kafka.Cluster {
+	cluster, err := kafka.Open(kafka.Config{
+		Brokers: []string{address}, ClientID: "bizumctl-test", SessionTimeout: 2 * time.Second,
+		Notice: func(text string) { t.Log("notice:", text) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+func (b *bench) client(address string, options ...kgo.Opt) *kgo.Client {
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(address), kgo.DefaultProduceTopic(b.topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(client.Close)
+	return client
+}
+
+func (b *bench) must(err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// produce appends values with the foreign client.
+func (b *bench) produce(partition int32, values ...string) {
+	b.Helper()
+	for _, v := range values {
+		r := &kgo.Record{Topic: b.topic, Partition: partition, Value: []byte(v)}
+		b.must(b.foreign.ProduceSync(b.ctx, r).FirstErr())
+	}
+}
+
+// transact appends values in a transaction of the foreign client.
+func (b *bench) transact(end kgo.TransactionEndTry, partition int32, values ...string) {
+	b.Helper()
+	client := b.client(b.address, kgo.TransactionalID(fmt.Sprintf("%s-%x", b.topic, rand.Uint64())))
+	b.must(client.BeginTransaction())
+	for _, v := range values {
+		r := &kgo.Record{Topic: b.topic, Partition: partition, Value: []byte(v)}
+		b.must(client.ProduceSync(b.ctx, r).FirstErr())
+	}
+	before := b.end(partition)
+	b.must(client.EndTransaction(b.ctx, end))
+	b.awaitEnd(partition, before+int64(len(values))+1)
+}
+
+// awaitEnd waits for the marker of a transaction, which Kafka writes after it has answered.
+func (b *bench) awaitEnd(partition int32, want int64) {
+	b.Helper()
+	for b.end(partition) < want {
+		b.must(b.ctx.Err())
+		time.Sleep(10 * time.Millisecond) // between two questions
+	}
+}
+
+var errDone = errors.New("done")
+
+// read collects the values from a position up to an end, by our reader.
+func (b *bench) read(partition int32, from, end int64) (values []string) {
+	b.Helper()
+	if from >= end {
+		return nil
+	}
+	err := b.cluster.Read(b.ctx, b.topic, partition, from, func(batch kafka.Batch) error {
+		for r := range batch.Records() {
+			if r.Offset < end {
+				values = append(values, string(r.Value))
+			}
+		}
+		if batch.Next >= end {
+			return errDone
+		}
+		return nil
+	})
+	if !errors.Is(err, errDone) {
+		b.Fatalf("read %v, then: %v", values, err)
+	}
+	return values
+}
+
+func (b *bench) end(partition int32) int64 {
+	b.Helper()
+	end, err := b.cluster.Offset(b.ctx, b.topic, partition, kafka.End)
+	b.must(err)
+	return end
+}
+
+func numbers(from, to int) (list []string) {
+	for i := from; i < to; i++ {
+		list = append(list, strconv.Itoa(i))
+	}
+	return list
+}
+
+// write appends values with our writer and waits for their acknowledgement.
+func (b *bench) write(w *kafka.Writer, values ...string) {
+	b.Helper()
+	for i, v := range values {
+		b.must(w.Append(b.ctx, []byte("cuenta"), []byte(v), time.Now().UnixMilli(), int64(i)))
+	}
+	b.must(w.Flush(b.ctx))
+}
+
+func (b *bench) writer(config kafka.WriterConfig) *kafka.Writer {
+	b.Helper()
+	if config.Compression == "" {
+		config.Compression = "none"
+	}
+	w, err := b.cluster.NewWriter(b.ctx, b.topic, config)
+	b.must(err)
+	b.Cleanup(w.Close)
+	return w
+}
+
+func equal(t *testing.T, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("got %d values %.200q\nwant %d %.200q", len(got), got, len(want), want)
+	}
+}
+
+// What our writer writes, a foreign reader reads; and what it wrote, ours: with each compression.
+func TestRoundTrip(t *testing.T) {
+	for _, codec := range []string{"none", "gzip", "snappy", "lz4", "zstd"} {
+		t.Run(codec, func(t *testing.T) {
+			b := newBench(t, 1)
+			want := numbers(0, 50_000)
+			b.write(b.writer(kafka.WriterConfig{Compression: codec}), want...)
+			equal(t, b.read(0, 0, b.end(0)), want)
+			b.foreign.AddConsumePartitions(map[string]map[int32]kgo.Offset{
+				b.topic: {0: kgo.NewOffset().AtStart()}})
+			var got []string
+			for len(got) < len(want) {
+				fetches := b.foreign.PollFetches(b.ctx)
+				b.must(fetches.Err())
+				fetches.EachRecord(func(r *kgo.Record) {
+					got = append(got, string(r.Value))
+					if string(r.Key) != "cuenta" {
+						t.Fatalf("key %q", r.Key)
+					}
+				})
+			}
+			equal(t, got, want)
+		})
+	}
+}
+
+// Keys go to the partitions that Java's client chooses, in order; records without a key go to all in turn.
+func TestPartitions(t *testing.T) {
+	b := newBench(t, 5)
+	var mu sync.Mutex
+	acked := make(map[int32][]int64)
+	w := b.writer(kafka.WriterConfig{Acked: func(a kafka.Ack) {
+		mu.Lock()
+		defer mu.Unlock()
+		acked[a.Partition] = append(acked[a.Partition], a.Marks...)
+	}})
+	java := kgo.StickyKeyPartitioner(nil).ForTopic(b.topic)
+	want := make(map[int32][]string)
+	for i := range 1000 {
+		key, value := fmt.Sprintf("cuenta-%d", i%37), strconv.Itoa(i)
+		p := int32(java.Partition(&kgo.Record{Key: []byte(key)}, 5))
+		want[p] = append(want[p], value)
+		b.must(w.Append(b.ctx, []byte(key), []byte(value), 0, int64(i)))
+	}
+	b.must(w.Flush(b.ctx))
+	for p := range int32(5) {
+		equal(t, b.read(p, 0, b.end(p)), want[p])
+		var marks []string
+		for _, m := range acked[p] {
+			marks = append(marks, strconv.FormatInt(m, 10))
+		}
+		equal(t, marks, want[p])
+	}
+	before := make(map[int32]int64)
+	for p := range int32(5) {
+		before[p] = b.end(p)
+	}
+	for range 5 {
+		b.must(w.Append(b.ctx, nil, []byte("x"), 0, 0))
+	}
+	b.must(w.Flush(b.ctx))
+	for p := range int32(5) {
+		if got := b.end(p) - before[p]; got != 1 {
+			t.Errorf("partition %d got %d of 5 records without a key", p, got)
+		}
+	}
+}
+
+// Reading to the end that there is now ends, whatever the end is made of.
+func TestEnd(t *testing.T) {
+	b := newBench(t, 1)
+	equal(t, b.read(0, 0, b.end(0)), nil)
+
+	b.produce(0, "a", "b")
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
+
+	b.transact(kgo.TryCommit, 0, "c")
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b", "c"}) // the last offset is a marker
+
+	b.transact(kgo.TryAbort, 0, "no", "no")
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b", "c"})
+
+	b.produce(0, "d")
+	b.transact(kgo.TryAbort, 0, "no")
+	b.transact(kgo.TryCommit, 0, "e", "f")
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b", "c", "d", "e", "f"})
+	equal(t, b.read(0, 1, b.end(0)), []string{"b", "c", "d", "e", "f"})
+}
+
+// What an open transaction holds back is neither shown nor part of the end.
+func TestOpenTransaction(t *testing.T) {
+	b := newBench(t, 1)
+	b.produce(0, "a")
+	client := b.client(b.address, kgo.TransactionalID(b.topic))
+	b.must(client.BeginTransaction())
+	b.must(client.ProduceSync(b.ctx, &kgo.Record{Topic: b.topic, Value: []byte("b")}).FirstErr())
+	b.produce(0, "c")
+	if end := b.end(0); end != 1 {
+		t.Fatalf("end %d, want the last stable offset 1", end)
+	}
+	b.must(client.EndTransaction(b.ctx, kgo.TryCommit))
+	b.awaitEnd(0, 4)
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b", "c"})
+}
+
+// A partition that grows while it is read does not move the end that was there.
+func TestEndOfGrowingPartition(t *testing.T) {
+	b := newBench(t, 1)
+	b.produce(0, "a", "b")
+	end := b.end(0)
+	b.produce(0, "c")
+	equal(t, b.read(0, 0, end), []string{"a", "b"})
+}
+
+// What compaction takes away is stepped over.
+func TestCompacted(t *testing.T) {
+	config := map[string]*string{"cleanup.policy": ref("compact"), "min.cleanable.dirty.ratio": ref("0.001"),
+		"segment.ms": ref("200"), "delete.retention.ms": ref("100")}
+	var b *bench
+	compact := func() {}
+	if address := os.Getenv("BIZUMCTL_TEST_BROKERS"); address != "" {
+		b = benchAt(t, address, 1, config)
+	} else {
+		fake := fakeCluster(t)
+		b = benchAt(t, fake.ListenAddrs()[0], 1, config)
+		compact = fake.Compact
+	}
+	put := func(client *kgo.Client, key string, value []byte) {
+		r := &kgo.Record{Topic: b.topic, Key: []byte(key), Value: value}
+		b.must(client.ProduceSync(b.ctx, r).FirstErr())
+	}
+	client := b.client(b.address)
+	put(client, "k", []byte("k"))
+	put(client, "k", nil)
+	for {
+		put(b.foreign, "z", []byte("z"))   // rolls the segment, so that what is before it can be compacted
+		time.Sleep(700 * time.Millisecond) // how often Kafka's cleaner looks, and a little
+		compact()
+		start, err := b.cluster.Offset(b.ctx, b.topic, 0, kafka.Start)
+		b.must(err)
+		if b.read(0, start, b.end(0))[0] == "z" {
+			return
+		}
+	}
+}
+
+// A fetch that brings nothing but batches which compaction has emptied moves the position over them. Without the
+// client's unexported field (see afterEmpty) this reads for ever.
+func TestEmptiedBatches(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	b.produce(0, "a", "b", "c")
+	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fetch := request.(*kmsg.FetchRequest)
+		if fetch.Topics[0].Partitions[0].FetchOffset > 1 {
+			return nil, nil, false
+		}
+		fake.KeepControl()
+		partition := kmsg.NewFetchResponseTopicPartition()
+		partition.HighWatermark, partition.LastStableOffset = 3, 3
+		partition.RecordBatches = emptied(0, 1)
+		response := fetch.ResponseKind().(*kmsg.FetchResponse)
+		response.Topics = []kmsg.FetchResponseTopic{{Topic: b.topic,
+			Partitions: []kmsg.FetchResponseTopicPartition{partition}}}
+		return response, nil, true
+	})
+	equal(t, b.read(0, 0, 3), []string{"c"})
+}
+
+// emptied is a batch of the offsets first to last without its records.
+func emptied(first, last int64) []byte {
+	batch := kmsg.RecordBatch{FirstOffset: first, Magic: 2, LastOffsetDelta: int32(last - first), ProducerID: 1}
+	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
+	batch.CRC = int32(crc32.Checksum(batch.AppendTo(nil)[21:], crc32.MakeTable(crc32.Castagnoli)))
+	return batch.AppendTo(nil)
+}
+
+func ref(s string) *string { return &s }
+
+func fakeCluster(t *testing.T, options ...kfake.Opt) *kfake.Cluster {
+	fake, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1), kfake.DefaultNumPartitions(1)}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	return fake
+}
+
+// A position outside the log is an error that says what is gone, never a jump.
+func TestOutOfRange(t *testing.T) {
+	b := newBench(t, 1)
+	b.produce(0, numbers(0, 10)...)
+	_, err := b.admin.DeleteRecords(b.ctx, kadm.Offsets{b.topic: {0: {Topic: b.topic, Partition: 0, At: 4}}})
+	b.must(err)
+	for _, position := range []int64{2, 20} {
+		err := b.cluster.Read(b.ctx, b.topic, 0, position, func(kafka.Batch) error { return errDone })
+		var out *kafka.OutOfRangeError
+		if !errors.As(err, &out) || out.Start != 4 || out.End != 10 || out.Position != position {
+			t.Errorf("from %d: %v", position, err)
+		}
+	}
+}
+
+// Each of the broker's passing answers, and each way of losing a connection, leaves every record there once, in order.
+func TestFaults(t *testing.T) {
+	produce := []kmsg.Key{kmsg.Produce}
+	for name, fault := range map[string]kfake.Fault{
+		"leader moved":         {Keys: produce, Err: kerr.NotLeaderForPartition, Count: 2},
+		"took it, said not":    {Keys: produce, Err: kerr.RequestTimedOut, Count: 2},
+		"too few replicas":     {Keys: produce, Err: kerr.NotEnoughReplicasAfterAppend, Count: 2},
+		"storage":              {Keys: produce, Err: kerr.KafkaStorageError, Count: 2},
+		"unknown topic":        {Keys: produce, Err: kerr.UnknownTopicOrPartition, Count: 1},
+		"fetch: leader moved":  {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.NotLeaderForPartition, Count: 2},
+		"fetch: storage":       {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.KafkaStorageError, Count: 2},
+		"offsets: no leader":   {Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.LeaderNotAvailable, Count: 2},
+		"offsets: unavailable": {Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.OffsetNotAvailable, Count: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := fakeCluster(t)
+			b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+			w := b.writer(kafka.WriterConfig{})
+			want := numbers(0, 100_000) // several batches in flight
+			handle := fake.Fault(fault)
+			b.write(w, want...)
+			equal(t, b.read(0, 0, b.end(0)), want)
+			if handle.Hits() == 0 {
+				t.Error("the fault was never met")
+			}
+		})
+	}
+}
+
+// An error that no waiting mends ends the Writer, and the count of what was delivered is right.
+func TestLastingError(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	w := b.writer(kafka.WriterConfig{})
+	b.write(w, "a", "b")
+	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+	b.must(w.Append(b.ctx, nil, []byte("c"), 0, 0))
+	if err := w.Flush(b.ctx); err == nil || w.Err() == nil || w.Pending() != 1 {
+		t.Errorf("flush: %v, error: %v, pending: %d; want both and 1", err, w.Err(), w.Pending())
+	}
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
+}
+
+// A batch larger than the topic takes is split until it fits; a record that is too large by itself is an error.
+func TestTooLarge(t *testing.T) {
+	address := os.Getenv("BIZUMCTL_TEST_BROKERS")
+	if address == "" {
+		address = fakeCluster(t).ListenAddrs()[0]
+	}
+	b := benchAt(t, address, 1, map[string]*string{"max.message.bytes": ref("20000")})
+	w := b.writer(kafka.WriterConfig{})
+	want := numbers(0, 30_000)
+	b.write(w, want...)
+	equal(t, b.read(0, 0, b.end(0)), want)
+	b.must(w.Append(b.ctx, nil, make([]byte, 30_000), 0, 0))
+	if err := w.Flush(b.ctx); err == nil || w.Pending() != 1 {
+		t.Errorf("flush: %v, pending: %d; want an error and 1", err, w.Pending())
+	}
+}
+
+// A broker that goes away and comes back loses and doubles nothing, neither in writing nor in reading.
+func TestOutage(t *testing.T) {
+	dir := t.TempDir()
+	broker, err := devbroker.Start("localhost:0", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := broker.Address()
+	b := benchAt(t, address, 1, nil)
+	w := b.writer(kafka.WriterConfig{})
+	const total = 200_000
+	read := make(chan []string, 1)
+	var seen []string
+	go func() {
+		_ = b.cluster.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
+			for r := range batch.Records() {
+				seen = append(seen, string(r.Value))
+			}
+			if len(seen) >= total {
+				return errDone
+			}
+			return nil
+		})
+		read <- seen
+	}()
+	want := numbers(0, total)
+	for i, v := range want {
+		if i%(total/5) == total/10 {
+			w.Push()
+			broker.Close()
+			if broker, err = devbroker.Start(address, dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.must(w.Append(b.ctx, nil, []byte(v), 0, 0))
+	}
+	b.must(w.Flush(b.ctx))
+	equal(t, <-read, want)
+	broker.Close()
+}
+
+// Offsets are found by time; a time after every record is the end.
+func TestOffsetByTime(t *testing.T) {
+	b := newBench(t, 1)
+	w := b.writer(kafka.WriterConfig{})
+	for i := range int64(10) {
+		b.must(w.Append(b.ctx, nil, []byte("x"), 1_700_000_000_000+i*1000, 0))
+	}
+	b.must(w.Flush(b.ctx))
+	for at, want := range map[int64]int64{
+		kafka.Start: 0, kafka.End: 10, 1_700_000_004_000: 4, 1_700_000_003_500: 4, 1_800_000_000_000: 10,
+	} {
+		if got, err := b.cluster.Offset(b.ctx, b.topic, 0, at); err != nil || got != want {
+			t.Errorf("offset at %d: %d, %v; want %d", at, got, err, want)
+		}
+	}
+}
+
+// A missing topic is an error of its own; creating it twice is not.
+func TestTopic(t *testing.T) {
+	b := newBench(t, 0)
+	if _, err := b.cluster.Partitions(b.ctx, b.topic); !errors.Is(err, kafka.ErrNoTopic) {
+		t.Fatalf("missing topic: %v", err)
+	}
+	t.Cleanup(func() { _, _ = b.admin.DeleteTopic(context.Background(), b.topic) })
+	for _, want := range []bool{true, false} {
+		if created, err := b.cluster.CreateTopic(b.ctx, b.topic, 3); err != nil || created != want {
+			t.Fatalf("created %v, %v; want %v", created, err, want)
+		}
+	}
+	if list, err := b.cluster.Partitions(b.ctx, b.topic); err != nil || len(list) != 3 {
+		t.Fatalf("partitions %v, %v", list, err)
+	}
+	configs, err := b.admin.DescribeTopicConfigs(b.ctx, b.topic)
+	b.must(err)
+	for _, c := range configs[0].Configs {
+		if c.Key == "retention.ms" && c.MaybeValue() != "-1" {
+			t.Errorf("retention.ms=%s", c.MaybeValue())
+		}
+	}
+}
+
+// Two members share the partitions; what one committed the next goes on from; a member that leaves is gone at once.
+func TestGroup(t *testing.T) {
+	b := newBench(t, 4)
+	for p := range int32(4) {
+		b.produce(p, "a", "b")
+	}
+	type owned struct {
+		member    int
+		partition int32
+	}
+	taken := make(chan owned, 100)
+	join := func(member int) (leave func()) {
+		cluster := open(t, b.address)
+		group, err := cluster.Group(b.topic, b.topic)
+		b.must(err)
+		ctx, cancel := context.WithCancel(b.ctx)
+		done := make(chan error, 1)
+		go func() {
+			done <- group.Run(ctx, func(ctx context.Context, claim *kafka.Claim) error {
+				taken <- owned{member, claim.Partition}
+				<-ctx.Done()
+				return claim.Commit(context.WithoutCancel(ctx), int64(member))
+			})
+		}()
+		return func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			group.Close()
+		}
+	}
+	// await waits until each member has taken so many partitions since it last did
+	await := func(want map[int]int) {
+		t.Helper()
+		got := make(map[int]map[int32]bool)
+		for {
+			select {
+			case o := <-taken:
+				if got[o.member] == nil || len(got[o.member]) == want[o.member] {
+					got[o.member] = make(map[int32]bool)
+				}
+				got[o.member][o.partition] = true
+			case <-b.ctx.Done():
+				t.Fatalf("got %v, want %v partitions", got, want)
+			}
+			all := true
+			for member, n := range want {
+				all = all && len(got[member]) == n
+			}
+			if all {
+				return
+			}
+		}
+	}
+	leave1 := join(1)
+	await(map[int]int{1: 4})
+	leave2 := join(2)
+	await(map[int]int{1: 2, 2: 2})
+	began := time.Now()
+	leave1()
+	await(map[int]int{2: 4})
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("taking over from a member that left took %v", took)
+	}
+	leave2()
+	group, err := b.cluster.Group(b.topic, b.topic)
+	b.must(err)
+	defer group.Close()
+	positions, err := group.Committed(b.ctx, []int32{0, 1, 2, 3})
+	b.must(err)
+	for p, position := range positions {
+		if position != 2 {
+			t.Errorf("position of %d is %d, want what the last owner committed", p, position)
+		}
+	}
+}
+
+// Nothing there is one error, soon, with the address.
+func TestUnreachable(t *testing.T) {
+	for _, address := range []string{"localhost:1", "no-such-host.invalid:9092", muteServer(t)} {
+		began := time.Now()
+		_, err := open(t, address).Partitions(context.Background(), "bizums")
+		if !errors.Is(err, kafka.ErrUnreachable) || !strings.Contains(err.Error(), address) {
+			t.Errorf("%s: %v", address, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("%s took %v", address, took)
+		}
+		t.Log(err)
+	}
+}
+
+// muteServer accepts and never answers.
+func muteServer(t *testing.T) string {
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			if _, err := listener.Accept(); err != nil {
+				return
+			}
+		}
+	}()
+	return listener.Addr().String()
+}

@@ -1,0 +1,501 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/IBM/sarama"
+)
+
+// What a batch may hold and how many may be under way.
+const (
+	batchBytes     = 900_000 // encoded, a little below the usual message.max.bytes of 1,048,588
+	batchRecords   = 20_000
+	recordOverhead = 12 // bytes that the encoding adds to a key and a value, at most, for records of this size
+	inFlightMax    = 5  // batches a partition: a broker remembers the last five of a producer, to know one sent twice
+	memoryMax      = 12 << 20
+	produceTimeout = 10 * time.Second
+)
+
+// Ack says that records of a partition, in the order in which they were appended, are on all in-sync replicas.
+type Ack struct {
+	Partition int32
+	Bytes     int     // of keys and values
+	Marks     []int64 // what Append was given, one a record; good until the function returns
+}
+
+// WriterConfig says what a Writer does besides writing.
+type WriterConfig struct {
+	Compression string    // none, gzip, snappy, lz4, zstd
+	Acked       func(Ack) // may be nil; called from several goroutines, one a partition
+}
+
+// Writer appends records to a topic, in order a partition, each exactly once: it is an idempotent producer with
+// acknowledgement by all in-sync replicas.
+//
+// Append, Push and Flush are for one goroutine. Append fills a batch for each partition; a full one goes out by
+// itself, Push sends the others. Each partition has a lane, a goroutine that sends its batches with several in flight.
+// When anything fails, the lane waits for what is under way, then sends what is not acknowledged again, one by one, in
+// order and with the same sequence numbers, by which the broker recognises what it has already. It does so until the
+// broker takes it; only an error that no waiting mends is the Writer's error, and the end of it. Memory is bounded:
+// Append waits when the broker is slower than we are.
+type Writer struct {
+	cluster *Cluster
+	topic   string
+	acked   func(Ack)
+	codec   sarama.CompressionCodec
+
+	producerID int64
+	epoch      int16
+
+	lanes []*lane
+	free  chan *batch  // what Append may fill; nil is one not made yet
+	next  int          // partition of the next record without a key
+	bytes atomic.Int64 // a batch may have
+
+	ctx      context.Context // ends with Close
+	cancel   context.CancelFunc
+	pending  atomic.Int64 // appended, not acknowledged
+	progress chan struct{}
+	failed   chan struct{} // closed when err is set
+	failOnce sync.Once
+	err      error
+
+	connections struct {
+		sync.Mutex
+		byAddress map[string]*sarama.Broker
+	}
+}
+
+// lane is the way of one partition's batches.
+type lane struct {
+	writer      *Writer
+	partition   int32
+	open        *batch      // being filled by Append
+	queue       chan *batch // full, to be sent
+	inFlight    []*batch    // sent, not acknowledged, in order
+	sequence    int32
+	broker      *sarama.Broker
+	answers     chan answer
+	outstanding int  // requests without an answer
+	heard       bool // an acknowledgement, since the last look
+}
+
+// batch is a run of records for one partition.
+type batch struct {
+	arena    []byte // keys and values
+	records  []sarama.Record
+	marks    []int64
+	first    int64 // timestamps, in milliseconds
+	last     int64
+	sequence int32
+	acked    bool
+	extra    bool // made by split, so not one of those that Append fills
+}
+
+type answer struct {
+	batch *batch
+	err   error
+}
+
+// ParseCompression checks the name of a codec.
+func ParseCompression(name string) (sarama.CompressionCodec, error) {
+	var codec sarama.CompressionCodec
+	if err := codec.UnmarshalText([]byte(name)); err != nil {
+		return codec, fmt.Errorf("compression %q: want none, gzip, snappy, lz4 or zstd", name)
+	}
+	return codec, nil
+}
+
+// NewWriter begins to write to a topic that exists. It waits for a broker.
+func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConfig) (*Writer, error) {
+	codec, err := ParseCompression(config.Compression)
+	if err != nil {
+		return nil, err
+	}
+	partitions, err := persist(ctx, c, func() ([]int32, error) { return c.led(topic) })
+	if err != nil {
+		return nil, fmt.Errorf("topic %q: %w", topic, reason(err))
+	}
+	id, err := persist(ctx, c, func() (*sarama.InitProducerIDResponse, error) {
+		id, err := c.client.InitProducerID()
+		if err == nil {
+			err = orNil(id.Err)
+		}
+		return id, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("beginning to write to %q: %w", topic, reason(err))
+	}
+	w := &Writer{
+		cluster: c, topic: topic, acked: config.Acked, codec: codec,
+		producerID: id.ProducerID, epoch: id.ProducerEpoch,
+		progress: make(chan struct{}, 1), failed: make(chan struct{}),
+	}
+	w.connections.byAddress = make(map[string]*sarama.Broker)
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	batches := max(inFlightMax+3, len(partitions)+inFlightMax)
+	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 65<<10))))
+	w.free = make(chan *batch, batches)
+	for range batches {
+		w.free <- nil
+	}
+	for _, p := range partitions {
+		l := &lane{writer: w, partition: p, queue: make(chan *batch, batches), answers: make(chan answer, inFlightMax)}
+		w.lanes = append(w.lanes, l)
+		go l.run()
+	}
+	return w, nil
+}
+
+// Append adds a record to the batch of its key's partition, chosen as Java's client does; records without a key take
+// the partitions in turn. The timestamp is in milliseconds; mark comes back in the Ack. Key and value are copied.
+func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark int64) error {
+	l := w.lanes[0]
+	if len(w.lanes) > 1 {
+		l = w.lanes[w.choose(key)]
+	}
+	size := len(key) + len(value)
+	if l.open != nil && !l.open.takes(size, int(w.bytes.Load())) {
+		l.seal()
+	}
+	if l.open == nil {
+		b, err := w.take(ctx)
+		if err != nil {
+			return err
+		}
+		l.open = b
+	}
+	l.open.add(key, value, timestamp, mark)
+	w.pending.Add(1)
+	return nil
+}
+
+func (w *Writer) choose(key []byte) int {
+	if len(key) == 0 {
+		w.next++
+		return w.next % len(w.lanes)
+	}
+	return int(murmur2(key)&0x7fffffff) % len(w.lanes)
+}
+
+// take waits for a batch to fill. What others hold open is sent first, for it may be all there is.
+func (w *Writer) take(ctx context.Context) (*batch, error) {
+	var b *batch
+	select {
+	case b = <-w.free:
+	default:
+		w.Push()
+		select {
+		case b = <-w.free:
+		case <-w.failed:
+			return nil, w.err
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	if b == nil {
+		b = new(batch)
+	}
+	*b = batch{arena: b.arena[:0], records: b.records[:0], marks: b.marks[:0]}
+	return b, nil
+}
+
+func (b *batch) takes(size, bytes int) bool {
+	return len(b.records) < batchRecords &&
+		len(b.arena)+size+recordOverhead*(len(b.records)+1) <= bytes
+}
+
+func (b *batch) add(key, value []byte, timestamp, mark int64) {
+	if len(b.records) == 0 {
+		b.first, b.last = timestamp, timestamp
+	}
+	b.last = max(b.last, timestamp)
+	start := len(b.arena)
+	b.arena = append(append(b.arena, key...), value...)
+	middle, end := start+len(key), len(b.arena)
+	r := sarama.Record{
+		OffsetDelta:    int64(len(b.records)),
+		TimestampDelta: time.Duration(timestamp-b.first) * time.Millisecond,
+		Value:          b.arena[middle:end:end],
+	}
+	if key != nil {
+		r.Key = b.arena[start:middle:middle]
+	}
+	b.records = append(b.records, r)
+	b.marks = append(b.marks, mark)
+}
+
+func (l *lane) seal() {
+	l.queue <- l.open // has room for all batches there are
+	l.open = nil
+}
+
+// Push sends what was appended so far.
+func (w *Writer) Push() {
+	for _, l := range w.lanes {
+		if l.open != nil {
+			l.seal()
+		}
+	}
+}
+
+// Flush sends what was appended and waits until all of it is acknowledged.
+func (w *Writer) Flush(ctx context.Context) error {
+	w.Push()
+	for w.pending.Load() > 0 {
+		select {
+		case <-w.progress:
+		case <-w.failed:
+			return w.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Failed is closed when the Writer has given up; Err says why.
+func (w *Writer) Failed() <-chan struct{} { return w.failed }
+
+// Err is the error that ended the Writer, if one did.
+func (w *Writer) Err() error {
+	select {
+	case <-w.failed:
+		return w.err
+	default:
+		return nil
+	}
+}
+
+// Pending counts the records that were appended and not acknowledged.
+func (w *Writer) Pending() int64 { return w.pending.Load() }
+
+// Close gives up what is not acknowledged and lets go of the connections. Flush first.
+func (w *Writer) Close() {
+	w.cancel()
+	w.connections.Lock()
+	defer w.connections.Unlock()
+	for _, broker := range w.connections.byAddress {
+		go broker.Close()
+	}
+	w.connections.byAddress = nil
+}
+
+// run sends the lane's batches until the Writer is closed or fails.
+func (l *lane) run() {
+	w := l.writer
+	silence := time.NewTicker(patience)
+	defer silence.Stop()
+	for {
+		queue := l.queue
+		if len(l.inFlight) == inFlightMax {
+			queue = nil
+		}
+		var err error
+		select {
+		case b := <-queue:
+			l.number(b)
+			err = l.send(b)
+		case a := <-l.answers:
+			err = l.settle(a)
+		case <-silence.C:
+			if l.outstanding > 0 && !l.heard {
+				w.cluster.waiting(nil)
+			}
+			l.heard = false
+		case <-w.ctx.Done():
+			return
+		}
+		if err != nil {
+			err = l.recover(err)
+		}
+		if err != nil && w.ctx.Err() == nil {
+			w.fail(fmt.Errorf("writing to %s/%d: %w", w.topic, l.partition, reason(err)))
+			return
+		}
+	}
+}
+
+// number gives a batch its place in the order. Sequence numbers count records and begin again at 0 after 2^31-1.
+func (l *lane) number(b *batch) {
+	b.sequence = l.sequence
+	l.sequence = after(b.sequence, len(b.records))
+	l.inFlight = append(l.inFlight, b)
+}
+
+func after(sequence int32, records int) int32 {
+	return int32((int64(sequence) + int64(records)) & 0x7fffffff)
+}
+
+// send writes a batch to the leader's connection. Its answer comes to answers.
+func (l *lane) send(b *batch) error {
+	if l.broker == nil {
+		broker, err := l.writer.connection(l.partition)
+		if err != nil {
+			return err
+		}
+		l.broker = broker
+	}
+	w := l.writer
+	pointers := make([]*sarama.Record, len(b.records))
+	for i := range b.records {
+		pointers[i] = &b.records[i]
+	}
+	request := &sarama.ProduceRequest{
+		Version: 7, RequiredAcks: sarama.WaitForAll, Timeout: int32(produceTimeout.Milliseconds()),
+	}
+	request.AddBatch(w.topic, l.partition, &sarama.RecordBatch{
+		Version: 2, Codec: w.codec, CompressionLevel: sarama.CompressionLevelDefault,
+		ProducerID: w.producerID, ProducerEpoch: w.epoch, FirstSequence: b.sequence,
+		FirstTimestamp: time.UnixMilli(b.first), MaxTimestamp: time.UnixMilli(b.last),
+		LastOffsetDelta: int32(len(b.records) - 1), Records: pointers, PartitionLeaderEpoch: -1,
+	})
+	err := l.broker.AsyncProduce(request, func(response *sarama.ProduceResponse, err error) {
+		if err == nil {
+			if block := response.GetBlock(w.topic, l.partition); block == nil {
+				err = sarama.ErrIncompleteResponse
+			} else {
+				err = orNil(block.Err)
+			}
+		}
+		l.answers <- answer{b, err} // has room for all that are outstanding
+	})
+	if err == nil {
+		l.outstanding++
+	}
+	return err
+}
+
+// settle takes an answer. Batches are let go in order, so that acknowledgements come in order too.
+func (l *lane) settle(a answer) error {
+	l.outstanding--
+	if a.err != nil && !errors.Is(a.err, sarama.ErrDuplicateSequenceNumber) {
+		return a.err
+	}
+	l.heard = true
+	a.batch.acked = true
+	w := l.writer
+	w.cluster.answered()
+	for len(l.inFlight) > 0 && l.inFlight[0].acked {
+		b := l.inFlight[0]
+		l.inFlight = slices.Delete(l.inFlight, 0, 1)
+		if w.acked != nil {
+			w.acked(Ack{Partition: l.partition, Bytes: len(b.arena), Marks: b.marks})
+		}
+		w.pending.Add(-int64(len(b.records)))
+		if !b.extra {
+			w.free <- b
+		}
+	}
+	select {
+	case w.progress <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// recover waits for every outstanding answer and then sends what is not acknowledged again, one batch at a time, until
+// the broker has taken all of it. What a batch was told after another had failed says nothing about itself.
+func (l *lane) recover(cause error) error {
+	if err := l.quiet(cause); err != nil {
+		return err
+	}
+	if !passing(cause) && !errors.Is(cause, sarama.ErrMessageSizeTooLarge) {
+		return cause
+	}
+	_, err := persist(l.writer.ctx, l.writer.cluster, func() (struct{}, error) { return struct{}{}, l.resend() })
+	return err
+}
+
+func (l *lane) quiet(cause error) error {
+	for l.outstanding > 0 {
+		select {
+		case a := <-l.answers:
+			_ = l.settle(a)
+		case <-l.writer.ctx.Done():
+			return l.writer.ctx.Err()
+		}
+	}
+	var code sarama.KError
+	if !errors.As(cause, &code) { // not the broker's word: the connection itself is broken
+		l.writer.drop(l.broker)
+	}
+	l.broker = nil
+	return nil
+}
+
+func (l *lane) resend() error {
+	for len(l.inFlight) > 0 {
+		b := l.inFlight[0]
+		err := l.send(b)
+		if err == nil {
+			err = l.settle(<-l.answers)
+		}
+		if errors.Is(err, sarama.ErrMessageSizeTooLarge) && len(b.records) > 1 {
+			l.split()
+			continue
+		}
+		if err != nil {
+			return errors.Join(err, l.quiet(err))
+		}
+	}
+	return nil
+}
+
+// split makes two of a batch that is larger than the topic takes, and has Append fill smaller ones from now on.
+func (l *lane) split() {
+	b := l.inFlight[0]
+	half := len(b.records) / 2
+	rest := &batch{extra: true, sequence: after(b.sequence, half)}
+	for i, r := range b.records[half:] {
+		rest.add(r.Key, r.Value, b.first+r.TimestampDelta.Milliseconds(), b.marks[half+i])
+	}
+	b.records, b.marks = b.records[:half], b.marks[:half]
+	b.arena = b.arena[:len(b.arena)-len(rest.arena)]
+	l.inFlight = slices.Insert(l.inFlight, 1, rest)
+	l.writer.bytes.Store(int64(max(len(b.arena), len(rest.arena)) + recordOverhead*(half+1)))
+}
+
+func (w *Writer) fail(err error) {
+	w.failOnce.Do(func() {
+		w.err = err
+		close(w.failed)
+	})
+}
+
+// connection answers the connection to a partition's leader, which all partitions of that leader share.
+func (w *Writer) connection(partition int32) (*sarama.Broker, error) {
+	if err := w.cluster.client.RefreshMetadata(w.topic); err != nil {
+		return nil, err
+	}
+	leader, err := w.cluster.client.Leader(w.topic, partition)
+	if err != nil {
+		return nil, err
+	}
+	w.connections.Lock()
+	defer w.connections.Unlock()
+	if broker := w.connections.byAddress[leader.Addr()]; broker != nil {
+		return broker, nil
+	}
+	broker, err := w.cluster.open(leader.Addr())
+	if err == nil && w.ctx.Err() == nil {
+		w.connections.byAddress[leader.Addr()] = broker
+	}
+	return broker, err
+}
+
+// drop closes a broken connection, unless another partition has done so.
+func (w *Writer) drop(broker *sarama.Broker) {
+	w.connections.Lock()
+	defer w.connections.Unlock()
+	if broker != nil && w.connections.byAddress[broker.Addr()] == broker {
+		delete(w.connections.byAddress, broker.Addr())
+		go broker.Close()
+	}
+}

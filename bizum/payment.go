@@ -1,0 +1,142 @@
+// Package bizum knows what a bizum is: money, the message, accounts, and how believable ones are made. It knows no
+// topic, no file, no screen and no clock.
+package bizum
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"unicode/utf8"
+)
+
+// MaxMessage is the longest message that is read, in bytes.
+const MaxMessage = 64 << 10
+
+// Kind is the direction of a payment, seen from the account: the field tipo.
+type Kind byte
+
+const (
+	Sent     Kind = iota + 1 // ENVIO: taken from the balance
+	Received                 // RECEPCIÓN: added to it
+)
+
+// The words as we write them, and those we read besides: in any case, with or without the accent, and with the
+// accent as a combining character.
+var (
+	sentWord     = []byte("ENVIO")
+	receivedWord = []byte("RECEPCIÓN")
+	otherWords   = [...]struct {
+		word []byte
+		kind Kind
+	}{
+		{sentWord, Sent}, {[]byte("ENVÍO"), Sent}, {[]byte("ENVI\u0301O"), Sent},
+		{receivedWord, Received}, {[]byte("RECEPCION"), Received}, {[]byte("RECEPCIO\u0301N"), Received},
+	}
+)
+
+// String is the word that messages carry.
+func (k Kind) String() string {
+	if k == Received {
+		return string(receivedWord)
+	}
+	return string(sentWord)
+}
+
+// Payment is one bizum. Name and Concept may alias the message it was read from.
+type Payment struct {
+	Name    []byte
+	Amount  Amount // above zero; Kind tells the direction
+	Concept []byte
+	Kind    Kind
+	Rounded bool // the message had four decimals or more
+}
+
+var (
+	errEmpty     = errors.New("empty message")
+	errTooLong   = errors.New("longer than 64 KiB")
+	errNotUTF8   = errors.New("not UTF-8")
+	errNoName    = errors.New("name is empty")
+	bom          = []byte("\ufeff")
+	errFewFields = errors.New("fewer than four fields: want Nombre;Cantidad;Concepto;tipo")
+)
+
+// ParsePayment reads a message, `Nombre;Cantidad;Concepto;tipo`. The concept may contain `;`, because the other
+// fields are found from both ends. A leading byte order mark and trailing line ends are dropped. The error is the
+// reason why the message is rejected; it holds nothing a terminal would obey. A good message costs no allocation.
+func ParsePayment(value []byte) (Payment, error) {
+	if len(value) > MaxMessage {
+		return Payment{}, errTooLong
+	}
+	value = bytes.TrimRight(bytes.TrimPrefix(value, bom), "\r\n")
+	if len(value) == 0 {
+		return Payment{}, errEmpty
+	}
+	if !utf8.Valid(value) {
+		return Payment{}, errNotUTF8
+	}
+	name, rest, _ := bytes.Cut(value, []byte{';'})
+	euros, rest, _ := bytes.Cut(rest, []byte{';'})
+	last := bytes.LastIndexByte(rest, ';')
+	if last < 0 {
+		return Payment{}, errFewFields
+	}
+	if len(name) == 0 {
+		return Payment{}, errNoName
+	}
+	amount, rounded, err := parseEuros(euros)
+	if err == nil && amount == 0 {
+		err = errNotAbove0
+	}
+	if err != nil {
+		return Payment{}, fmt.Errorf("amount %s: %w", quote(euros), err)
+	}
+	kind, err := parseKind(rest[last+1:])
+	if err != nil {
+		return Payment{}, err
+	}
+	return Payment{Name: name, Amount: amount, Concept: rest[:last], Kind: kind, Rounded: rounded}, nil
+}
+
+func parseKind(word []byte) (Kind, error) {
+	if bytes.Equal(word, sentWord) {
+		return Sent, nil
+	}
+	if bytes.Equal(word, receivedWord) {
+		return Received, nil
+	}
+	for _, o := range otherWords {
+		if bytes.EqualFold(word, o.word) {
+			return o.kind, nil
+		}
+	}
+	return 0, fmt.Errorf("tipo %s: neither ENVIO nor RECEPCIÓN", quote(word))
+}
+
+// Change is what the payment does to the balance.
+func (p Payment) Change() Amount {
+	if p.Kind == Received {
+		return p.Amount
+	}
+	return -p.Amount
+}
+
+// Append appends the message.
+func (p Payment) Append(b []byte) []byte {
+	b = append(append(b, p.Name...), ';')
+	b = append(p.Amount.Append(b), ';')
+	b = append(append(b, p.Concept...), ';')
+	if p.Kind == Received {
+		return append(b, receivedWord...)
+	}
+	return append(b, sentWord...)
+}
+
+// quote shows what somebody wrote, escaped, and cut when it is long.
+func quote[S string | []byte](s S) string {
+	const most = 40
+	if len(s) <= most {
+		return strconv.Quote(string(s))
+	}
+	return strconv.Quote(string(s[:most])) + "…"
+}
