@@ -65,3 +65,11 @@ func (b *Book) Initial() Amount { return b.initial }
 
 // Accounts lists the accounts in the order in which they were opened. The caller must not change them.
 func (b *Book) Accounts() []Account { return b.accounts }
+
+// AccountOf names the account of a message with this key.
+func AccountOf(key []byte) string {
+	if len(key) == 0 {
+		return DefaultAccount
+	}
+	return string(key)
+}

@@ -30,10 +30,9 @@ type Record struct {
 // Batch is what one fetch brought of a partition. Next is the position after it, which moves on even where there are
 // no records: over transaction markers, aborted records and what compaction has taken.
 type Batch struct {
-	Partition int32
-	Next      int64
+	Partition  int32
+	From, Next int64
 
-	from    int64
 	batches []*sarama.RecordBatch
 }
 
@@ -43,7 +42,7 @@ func (b *Batch) Records() iter.Seq[Record] {
 		for _, batch := range b.batches {
 			for _, r := range batch.Records {
 				offset := batch.FirstOffset + r.OffsetDelta
-				if offset < b.from { // a fetch brings whole batches, also what lies before the position
+				if offset < b.From { // a fetch brings whole batches, also what lies before the position
 					continue
 				}
 				at := batch.FirstTimestamp.Add(r.TimestampDelta)
@@ -176,7 +175,7 @@ func (r *reader) disconnect() {
 
 // batch takes out of a response what a reader of committed records may see.
 func (r *reader) batch(block *sarama.FetchResponseBlock) (Batch, error) {
-	batch := Batch{Partition: r.partition, Next: r.position, from: r.position}
+	batch := Batch{Partition: r.partition, Next: r.position, From: r.position}
 	aborted := make(map[int64]bool) // producer ids whose open transaction ends in an abort
 	transactions := block.AbortedTransactions
 	for _, set := range block.RecordsSet {

@@ -1,0 +1,132 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"bizumctl/bizum"
+	"bizumctl/bizum/format"
+	"bizumctl/bizum/kafka"
+)
+
+type balanceOptions struct {
+	shared
+	initial bizum.Amount
+	account string
+	exit    bool
+	count   int64
+	output  string
+	bad     string
+}
+
+func newBalance(env Env) *cli.Command {
+	o := balanceOptions{initial: 2000_00}
+	return &cli.Command{
+		Name: "balance", Usage: "show the account's balance after every bizum",
+		Description: examples("Adds up a topic from its beginning, for every account (a message's key), and goes on.",
+			"bizumctl balance --initial 2000        the statement, line by line",
+			"bizumctl balance --exit -o none        only the closing balances, as of now"),
+		Flags: append([]cli.Flag{
+			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with, such as 2000 or -12.50"},
+			&cli.StringFlag{Name: "account", Destination: &o.account, Usage: "show only account `NAME`"},
+			&cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: &o.exit, Usage: "stop at the end that there is now"},
+			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Destination: &o.output,
+				Usage: "`FORMAT`: table, text, json, csv, none"},
+			badFlag(&o.bad),
+		}, o.flags()...),
+		Action: func(c *cli.Context) error { return o.run(c.Context, env, newConsole(env, o.shared)) },
+	}
+}
+
+func (o *balanceOptions) run(ctx context.Context, env Env, console *console) error {
+	if err := cmp.Or(oneOf("output", o.output, "table", "text", "json", "csv", "none"),
+		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count)); err != nil {
+		return err
+	}
+	cluster, err := o.open(env, console)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	view := &view{console: console, topic: o.topic, stop: o.bad == "stop", count: o.count}
+	show, err := o.shower(console)
+	if err != nil {
+		return err
+	}
+	book := bizum.NewBook(o.initial)
+	handle := func(partition int32, r kafka.Record) error {
+		p, err := bizum.ParsePayment(r.Value)
+		if err != nil {
+			return view.rejected(partition, r.Offset, err)
+		}
+		entry, err := book.Apply(r.Key, p)
+		if err != nil {
+			return fmt.Errorf("message at %s/%d@%d: %w", o.topic, partition, r.Offset, err)
+		}
+		if p.Rounded {
+			view.rounded++
+		}
+		if o.account != "" && entry.Account != o.account {
+			return nil
+		}
+		return view.shown(show(partition, r, &entry))
+	}
+	// From offset 0, not from where the log starts: what is gone is told.
+	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit}
+	err = f.run(ctx, handle, console.flush)
+	if err == nil || ctx.Err() != nil {
+		o.summary(view, book)
+	}
+	return err
+}
+
+// shower makes what shows an entry in the output format.
+func (o *balanceOptions) shower(c *console) (func(int32, kafka.Record, *bizum.Entry) error, error) {
+	switch o.output {
+	case "none":
+		return func(int32, kafka.Record, *bizum.Entry) error { return nil }, nil
+	case "table":
+		statement := newStatement(c, true)
+		return func(_ int32, r kafka.Record, e *bizum.Entry) error {
+			if e.Opens {
+				if err := statement.opening(e.Account, o.initial); err != nil {
+					return err
+				}
+			}
+			return statement.row(r.Time, e.Account, e.Payment, e.Balance)
+		}, nil
+	}
+	lines, err := newLines(c, o.output, true)
+	return func(partition int32, r kafka.Record, e *bizum.Entry) error {
+		row := format.Row{Payment: e.Payment, Account: e.Account, Balance: e.Balance,
+			Partition: partition, Offset: r.Offset, Time: r.Time}
+		return lines.row(&row)
+	}, err
+}
+
+// summary tells the closing balances, each if they are few.
+func (o *balanceOptions) summary(v *view, book *bizum.Book) {
+	const few = 20
+	accounts := slices.Clone(book.Accounts())
+	if o.account != "" {
+		accounts = slices.DeleteFunc(accounts, func(a bizum.Account) bool { return a.Name != o.account })
+	}
+	text := plural(v.seen, "bizum", "bizums") + v.asides()
+	if len(accounts) == 1 {
+		v.console.remark("%s, closing balance %v €", text, accounts[0].Balance)
+		return
+	}
+	v.console.remark("%s, %s", text, plural(len(accounts), "account", "accounts"))
+	if len(accounts) > few {
+		return
+	}
+	slices.SortFunc(accounts, func(a, b bizum.Account) int { return cmp.Compare(a.Name, b.Name) })
+	for _, a := range accounts {
+		v.console.remark("%s: closing balance %v €", a.Name, a.Balance)
+	}
+}

@@ -1,0 +1,72 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+	"net"
+
+	"github.com/urfave/cli/v2"
+
+	"bizumctl/bizum/devbroker"
+)
+
+const defaultListen = "localhost:9092"
+
+type brokerOptions struct {
+	shared
+	listen, data string
+}
+
+func newBroker(env Env) *cli.Command {
+	var o brokerOptions
+	return &cli.Command{
+		Name: "broker", Usage: "run an embedded Kafka-compatible broker",
+		Description: examples("Runs a broker for a first run, tests and work offline. For everything else there is Kafka.",
+			"bizumctl broker                        in memory, at "+defaultListen,
+			"bizumctl broker --data bizums.kafka    keep its data in a folder"),
+		Flags: append([]cli.Flag{listenFlag(&o.listen),
+			&cli.StringFlag{Name: "data", Destination: &o.data, Usage: "`FOLDER` to keep the data in; without it they are kept in memory"},
+		}, o.speech()...),
+		Action: func(c *cli.Context) error { return o.run(c.Context, newConsole(env, o.shared)) },
+	}
+}
+
+func listenFlag(value *string) cli.Flag {
+	return &cli.StringFlag{Name: "listen", Value: defaultListen, Destination: value, Usage: "`HOST:PORT` to listen on"}
+}
+
+func (o *brokerOptions) run(ctx context.Context, console *console) error {
+	if _, _, err := net.SplitHostPort(o.listen); err != nil {
+		return misuse("--listen %q: want HOST:PORT", o.listen)
+	}
+	broker, err := devbroker.Start(o.listen, o.data)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", o.listen, err)
+	}
+	defer broker.Close()
+	address := reachedAt(o.listen, broker)
+	where := "in memory: they are gone when it stops"
+	if o.data != "" {
+		where = "in " + o.data
+	}
+	console.remark("an embedded broker, for trying things out, listens on %s", address)
+	console.remark("it keeps its data %s", where)
+	console.remark("in other terminals: bizumctl produce%[1]s, bizumctl balance%[1]s; Ctrl-C stops it", brokersFlag(address))
+	<-ctx.Done()
+	return nil
+}
+
+// reachedAt is the address that was asked for, with the port that was found when that was 0.
+func reachedAt(listen string, broker *devbroker.Broker) string {
+	host, _, _ := net.SplitHostPort(listen)
+	_, port, _ := net.SplitHostPort(broker.Address())
+	return net.JoinHostPort(host, port)
+}
+
+// brokersFlag is what another terminal needs to reach an address.
+func brokersFlag(address string) string {
+	if address == defaultListen {
+		return ""
+	}
+	return " --brokers " + address
+}

@@ -1,0 +1,364 @@
+package commands
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fatih/color"
+	"github.com/mattn/go-colorable"
+	"github.com/mattn/go-runewidth"
+	"golang.org/x/term"
+
+	"bizumctl/bizum"
+)
+
+// How the tool speaks:
+//
+//   - stdout is data, stderr is everything else: remarks, rejected messages, progress, the summary, errors.
+//   - A remark is one line, `bizumctl: ` and lower case, without a full stop. --quiet leaves out remarks, never errors.
+//   - Colour repeats what a sign or a word says already. Each stream has its own: on if that stream is a terminal that
+//     is not dumb and NO_COLOR is empty; --color beats all.
+//   - Of what comes from a message, a terminal receives graphic characters only. Everything else, such as controls,
+//     bidirectional marks and invalid UTF-8, is shown escaped. A pipe or file receives the bytes as they are.
+
+// errClosedPipe means that nobody reads our output any more: | head. It ends a run quietly.
+var errClosedPipe = errors.New("standard output was closed")
+
+// console is the screen: standard output for one goroutine, remarks from any.
+type console struct {
+	out      *bufio.Writer
+	terminal bool       // standard output is one
+	width    func() int // of standard output, in columns
+	paint    palette
+	quiet    bool
+
+	mu            sync.Mutex
+	remarks       io.Writer
+	remarksScreen bool // standard error is a terminal
+	warn, fault   *color.Color
+	progress      string // the line that the next remark has to make room for
+	progressed    time.Time
+	now           func() time.Time
+}
+
+// palette is how a table is coloured.
+type palette struct{ heading, faint, in, out, debt *color.Color }
+
+func newConsole(env Env, s shared) *console {
+	stdout, terminal := screen(env.Stdout)
+	stderr, remarksScreen := screen(env.Stderr)
+	c := &console{
+		out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(env),
+		remarks: stderr, remarksScreen: remarksScreen, quiet: s.quiet, now: env.Now,
+	}
+	onOut, onErr := s.color.on(env, terminal), s.color.on(env, remarksScreen)
+	c.paint = palette{
+		heading: brush(onOut, color.Bold), faint: brush(onOut, color.Faint), in: brush(onOut, color.FgGreen),
+		out: brush(onOut, color.FgRed), debt: brush(onOut, color.FgRed, color.Bold),
+	}
+	c.warn, c.fault = brush(onErr, color.FgYellow), brush(onErr, color.FgRed, color.Bold)
+	return c
+}
+
+// screen says whether a stream is a terminal. On Windows it makes an old one understand colours.
+func screen(w io.Writer) (io.Writer, bool) {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return w, false
+	}
+	return colorable.NewColorable(file), true
+}
+
+// widthOf measures standard output each time, for a window may be resized. What is no terminal has COLUMNS or 80.
+func widthOf(env Env) func() int {
+	return func() int {
+		if file, ok := env.Stdout.(*os.File); ok {
+			if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+				return width
+			}
+		}
+		if width, err := strconv.Atoi(env.Getenv("COLUMNS")); err == nil && width > 0 {
+			return width
+		}
+		return 80
+	}
+}
+
+func brush(on bool, attributes ...color.Attribute) *color.Color {
+	c := color.New(attributes...)
+	if on {
+		c.EnableColor()
+	} else {
+		c.DisableColor()
+	}
+	return c
+}
+
+// line writes one line of data, which the caller has formatted without its newline.
+func (c *console) line(data []byte) error {
+	if c.terminal {
+		data = appendSafe(nil, data)
+	}
+	if _, err := c.out.Write(data); err != nil {
+		return writeError(err)
+	}
+	return writeError(c.out.WriteByte('\n'))
+}
+
+// painted writes a line made by this file: escaped already, and perhaps coloured.
+func (c *console) painted(line string) error {
+	_, err := c.out.WriteString(line + "\n")
+	return writeError(err)
+}
+
+// flush shows what was written so far.
+func (c *console) flush() error { return writeError(c.out.Flush()) }
+
+func writeError(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return errClosedPipe
+	}
+	if err != nil {
+		return fmt.Errorf("writing to standard output: %w", err)
+	}
+	return nil
+}
+
+// remark tells something by the way.
+func (c *console) remark(format string, args ...any) {
+	if !c.quiet {
+		c.tell(nil, fmt.Sprintf(format, args...))
+	}
+}
+
+// rejected tells of a message that is not booked. It is told even when quiet: it is an error, the message's own.
+func (c *console) rejected(place string, reason error) {
+	c.tell(c.warn, fmt.Sprintf("rejected %s: %v", place, reason))
+}
+
+func (c *console) tell(paint *color.Color, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.remarksScreen {
+		text = string(appendSafe(nil, []byte(text)))
+	}
+	if paint != nil {
+		text = paint.Sprint(text)
+	}
+	c.clearProgress()
+	fmt.Fprintf(c.remarks, "bizumctl: %s\n", text)
+}
+
+// report tells the error that ends the run, and what to do about it.
+func (c *console) report(err error, hint string) {
+	c.tell(nil, c.fault.Sprint("error:")+" "+c.escaped(err.Error()))
+	if hint != "" {
+		c.tell(nil, "hint: "+hint)
+	}
+}
+
+func (c *console) escaped(text string) string {
+	if c.remarksScreen {
+		return string(appendSafe(nil, []byte(text)))
+	}
+	return text
+}
+
+// How often progress is told: on a terminal in one line that changes, else in lines now and then.
+const (
+	progressScreen = time.Second / 2
+	progressPipe   = 5 * time.Second
+)
+
+// progressDue says whether it is time to tell progress again, so that its text is made only then.
+func (c *console) progressDue() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	every := progressPipe
+	if c.remarksScreen {
+		every = progressScreen
+	}
+	return !c.quiet && c.now().Sub(c.progressed) >= every
+}
+
+func (c *console) showProgress(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.progressed = c.now()
+	if !c.remarksScreen {
+		fmt.Fprintf(c.remarks, "bizumctl: %s\n", text)
+		return
+	}
+	c.clearProgress()
+	c.progress = runewidth.Truncate("bizumctl: "+text, c.width()-1, "…")
+	fmt.Fprint(c.remarks, c.progress)
+}
+
+// clearProgress makes room. The line never wraps, so one return and blanks take it away on any terminal.
+func (c *console) clearProgress() {
+	if c.progress != "" {
+		fmt.Fprintf(c.remarks, "\r%s\r", strings.Repeat(" ", runewidth.StringWidth(c.progress)))
+		c.progress = ""
+	}
+}
+
+// appendSafe appends text with all but graphic characters escaped: no byte of a message steers the terminal.
+func appendSafe(b, text []byte) []byte {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		switch {
+		case r == utf8.RuneError && size == 1:
+			b = fmt.Appendf(b, `\x%02x`, text[0])
+		case unicode.IsGraphic(r):
+			b = append(b, text[:size]...)
+		case r < utf8.RuneSelf:
+			b = fmt.Appendf(b, `\x%02x`, r)
+		case r <= 0xffff:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = fmt.Appendf(b, `\U%08x`, r)
+		}
+		text = text[size:]
+	}
+	return b
+}
+
+// statement is the table of a bank: time, name, concept, signed amount and, where there is one, the balance. A column
+// for the account comes when there is more than one. It fits the width that it has at the time.
+type statement struct {
+	console     *console
+	withBalance bool
+	accounts    bool
+	account     string // the first one seen
+	begun       bool
+	number      int // widest amount and balance so far
+	sum         int
+	cells       *runewidth.Condition
+}
+
+func newStatement(c *console, withBalance bool) *statement {
+	return &statement{console: c, withBalance: withBalance, number: len("+100.00 €") - 2, sum: len("2000.00 €") + 1,
+		cells: &runewidth.Condition{StrictEmojiNeutral: true}}
+}
+
+// row shows one payment.
+func (s *statement) row(at time.Time, account string, p bizum.Payment, balance bizum.Amount) error {
+	if s.account == "" {
+		s.account = account
+	}
+	newColumn := account != s.account && !s.accounts
+	s.accounts = s.accounts || newColumn
+	amount := "+" + p.Amount.String() + " €"
+	paint := s.console.paint.in
+	if p.Change() < 0 {
+		amount, paint = "-"+amount[1:], s.console.paint.out
+	}
+	sum := balance.String() + " €"
+	s.number = max(s.number, utf8.RuneCountInString(amount))
+	s.sum = max(s.sum, utf8.RuneCountInString(sum))
+	if !s.begun || newColumn {
+		if err := s.heading(); err != nil {
+			return err
+		}
+	}
+	c := s.columns()
+	cells := []string{at.Local().Format(c.clock)}
+	if s.accounts {
+		cells = append(cells, s.cell(account, c.account))
+	}
+	cells = append(cells, s.cell(string(p.Name), c.name), s.cell(string(p.Concept), c.concept),
+		paint.Sprint(s.right(amount, s.number)))
+	if s.withBalance {
+		sum = s.right(sum, s.sum)
+		if balance < 0 {
+			sum = s.console.paint.debt.Sprint(sum)
+		}
+		cells = append(cells, sum)
+	}
+	return s.console.painted(strings.Join(cells, c.gap))
+}
+
+// opening shows the balance with which an account begins.
+func (s *statement) opening(account string, balance bizum.Amount) error {
+	if s.account == "" {
+		s.account = account
+	}
+	sum := balance.String() + " €"
+	s.sum = max(s.sum, utf8.RuneCountInString(sum))
+	newColumn := account != s.account && !s.accounts
+	s.accounts = s.accounts || newColumn
+	if !s.begun || newColumn {
+		if err := s.heading(); err != nil {
+			return err
+		}
+	}
+	c := s.columns()
+	room := s.console.width() - s.sum - 2*len(c.gap)
+	text := s.cell("opening balance of "+account, max(room, 1))
+	return s.console.painted(s.console.paint.faint.Sprint(text + c.gap + s.right(sum, s.sum)))
+}
+
+func (s *statement) heading() error {
+	s.begun = true
+	c := s.columns()
+	cells := []string{s.cell("time", len(c.clock))}
+	if s.accounts {
+		cells = append(cells, s.cell("account", c.account))
+	}
+	cells = append(cells, s.cell("name", c.name), s.cell("concept", c.concept), s.right("amount", s.number))
+	if s.withBalance {
+		cells = append(cells, s.right("balance", s.sum))
+	}
+	return s.console.painted(s.console.paint.heading.Sprint(strings.Join(cells, c.gap)))
+}
+
+// columns is how the width is shared out: times and sums take what they need, words what is left.
+type columns struct {
+	clock, gap             string
+	account, name, concept int
+}
+
+func (s *statement) columns() columns {
+	const narrow, accountWidest, nameWidest, conceptWidest = 80, 14, 18, 60
+	width := s.console.width()
+	c := columns{clock: "2006-01-02 15:04:05", gap: "  "}
+	if width < narrow {
+		c.clock, c.gap = "15:04:05", " "
+	}
+	left := width - 1 - len(c.clock) - 3*len(c.gap) - s.number
+	if s.withBalance {
+		left -= s.sum + len(c.gap)
+	}
+	if s.accounts {
+		left -= len(c.gap)
+		c.account = min(max(left*3/10, 1), accountWidest)
+		left -= c.account
+	}
+	c.name = min(max(left*2/5, 1), nameWidest)
+	c.concept = min(max(left-c.name, 1), conceptWidest)
+	return c
+}
+
+// cell escapes text, cuts it with … to so many columns and fills it up.
+func (s *statement) cell(text string, width int) string {
+	const mostBytes = 64 // a column: no endless row of combining characters either
+	if len(text) > mostBytes*width {
+		text = strings.ToValidUTF8(text[:mostBytes*width], "")
+	}
+	text = s.cells.Truncate(string(appendSafe(nil, []byte(text))), width, "…")
+	return s.cells.FillRight(text, width)
+}
+
+func (s *statement) right(text string, width int) string {
+	return strings.Repeat(" ", max(width-utf8.RuneCountInString(text), 0)) + text
+}

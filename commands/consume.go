@@ -1,0 +1,227 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"bizumctl/bizum"
+	"bizumctl/bizum/format"
+	"bizumctl/bizum/kafka"
+)
+
+type consumeOptions struct {
+	shared
+	from, until place
+	exit        bool
+	count       int64
+	idle        time.Duration
+	partitions  []int
+	group       string
+	output      string
+	raw, json   bool
+	bad         string
+}
+
+func newConsume(env Env) *cli.Command {
+	var o consumeOptions
+	_ = o.from.Set("beginning")
+	var partitions cli.IntSlice
+	return &cli.Command{
+		Name: "consume", Usage: "show bizums",
+		Description: examples("Shows the bizums of a topic, and goes on with those to come.",
+			"bizumctl consume --from -20            the last 20 of each partition, then what comes",
+			"bizumctl consume --raw --exit > all    every value as it was received, up to now"),
+		Flags: append([]cli.Flag{
+			&cli.GenericFlag{Name: "from", Value: &o.from,
+				Usage: "`PLACE` to begin: beginning, end, offset N, -N before the end, @TIME, @-1h"},
+			&cli.GenericFlag{Name: "until", Value: &o.until, Usage: "`PLACE` to stop before, in the same forms"},
+			&cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: &o.exit, Usage: "stop at the end that there is now"},
+			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
+			&cli.DurationFlag{Name: "idle-timeout", Destination: &o.idle, Usage: "stop after `TIME` without one"},
+			&cli.IntSliceFlag{Name: "partition", Aliases: []string{"p"}, Destination: &partitions,
+				Usage: "only partition `P`; may be repeated"},
+			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
+				Usage: "share the partitions in consumer group `NAME`, and go on where it was"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Destination: &o.output,
+				Usage: "`FORMAT`: table, text, json, csv, raw"},
+			&cli.BoolFlag{Name: "raw", Destination: &o.raw, Usage: "short for --output raw: values as received, unchecked"},
+			&cli.BoolFlag{Name: "json", Destination: &o.json, Usage: "short for --output json"},
+			badFlag(&o.bad),
+		}, o.flags()...),
+		Action: func(c *cli.Context) error {
+			o.partitions = partitions.Value()
+			if (o.raw || o.json) && c.IsSet("output") || o.raw && o.json {
+				return misuse("--output, --raw and --json exclude each other")
+			}
+			if o.group != "" && len(o.partitions) > 0 {
+				return misuse("--group shares out the partitions itself: leave out --partition (-p)")
+			}
+			return o.run(c.Context, env, newConsole(env, o.shared))
+		},
+	}
+}
+
+func badFlag(value *string) cli.Flag {
+	return &cli.StringFlag{Name: "bad", Value: "skip", Destination: value,
+		Usage: "`WHAT` to do with a rejected message: skip (and tell), stop"}
+}
+
+func (o *consumeOptions) run(ctx context.Context, env Env, console *console) error {
+	switch {
+	case o.raw:
+		o.output = "raw"
+	case o.json:
+		o.output = "json"
+	}
+	if err := cmp.Or(oneOf("output", o.output, "table", "text", "json", "csv", "raw"),
+		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count)); err != nil {
+		return err
+	}
+	partitions, err := partitionNumbers(o.partitions)
+	if err != nil {
+		return err
+	}
+	cluster, err := o.open(env, console)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	view := &view{console: console, topic: o.topic, stop: o.bad == "stop", count: o.count}
+	show, err := o.shower(view)
+	if err != nil {
+		return err
+	}
+	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, from: o.from, until: o.until,
+		exit: o.exit, idle: o.idle, partitions: partitions, group: o.group}
+	err = f.run(ctx, show, console.flush)
+	if err == nil || ctx.Err() != nil {
+		view.summary()
+	}
+	return err
+}
+
+// shower makes the handler that shows a record in the output format.
+func (o *consumeOptions) shower(v *view) (func(int32, kafka.Record) error, error) {
+	switch o.output {
+	case "raw":
+		return func(_ int32, r kafka.Record) error { return v.shown(v.console.line(r.Value)) }, nil
+	case "table":
+		statement := newStatement(v.console, false)
+		return func(partition int32, r kafka.Record) error {
+			p, err := bizum.ParsePayment(r.Value)
+			if err != nil {
+				return v.rejected(partition, r.Offset, err)
+			}
+			return v.shown(statement.row(r.Time, bizum.AccountOf(r.Key), p, 0))
+		}, nil
+	}
+	lines, err := newLines(v.console, o.output, false)
+	return func(partition int32, r kafka.Record) error {
+		p, err := bizum.ParsePayment(r.Value)
+		if err != nil {
+			return v.rejected(partition, r.Offset, err)
+		}
+		row := format.Row{Payment: p, Account: bizum.AccountOf(r.Key), Partition: partition, Offset: r.Offset, Time: r.Time}
+		return v.shown(lines.row(&row))
+	}, err
+}
+
+// lines shows rows in a format, reusing one buffer.
+type lines struct {
+	console *console
+	format  format.Format
+	buffer  []byte
+}
+
+// newLines writes the format's header.
+func newLines(c *console, name string, withBalance bool) (*lines, error) {
+	f, err := format.ByName(name, withBalance)
+	if err == nil && f.Header != "" {
+		err = c.line([]byte(f.Header))
+	}
+	return &lines{console: c, format: f}, err
+}
+
+func (l *lines) row(r *format.Row) error {
+	l.buffer = l.format.Append(l.buffer[:0], r)
+	return l.console.line(l.buffer)
+}
+
+// view counts what a reader shows and rejects.
+type view struct {
+	console *console
+	topic   string
+	stop    bool  // at the first rejected message
+	count   int64 // of bizums to show; 0: endless
+
+	seen, bad, rounded int64
+}
+
+// shown counts a bizum once it is written.
+func (v *view) shown(err error) error {
+	if err != nil {
+		return err
+	}
+	if v.seen++; v.seen == v.count {
+		return errEnough
+	}
+	return nil
+}
+
+func (v *view) rejected(partition int32, offset int64, reason error) error {
+	place := fmt.Sprintf("%s/%d@%d", v.topic, partition, offset)
+	if v.stop {
+		return fmt.Errorf("message at %s: %w", place, reason)
+	}
+	v.bad++
+	if err := v.console.flush(); err != nil { // so that it comes after what came before it
+		return err
+	}
+	v.console.rejected(place, reason)
+	return nil
+}
+
+func (v *view) summary() {
+	v.console.remark("%s%s", plural(v.seen, "bizum", "bizums"), v.asides())
+}
+
+// asides tells what a summary adds when there was any.
+func (v *view) asides() string {
+	var text strings.Builder
+	if v.rounded > 0 {
+		fmt.Fprintf(&text, ", %d of them rounded to cents", v.rounded)
+	}
+	if v.bad > 0 {
+		fmt.Fprintf(&text, ", %d rejected", v.bad)
+	}
+	return text.String()
+}
+
+func plural[N int | int32 | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+func notNegative(flag string, n int64) error {
+	if n < 0 {
+		return misuse("--%s %d: want 0 (endless) or more", flag, n)
+	}
+	return nil
+}
+
+func partitionNumbers(list []int) (numbers []int32, err error) {
+	for _, p := range list {
+		if p < 0 || p > 1<<31-1 {
+			return nil, misuse("--partition (-p) %d: no such partition", p)
+		}
+		numbers = append(numbers, int32(p))
+	}
+	return numbers, nil
+}

@@ -1,0 +1,443 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"bizumctl/bizum/kafka"
+)
+
+// Times of following a topic.
+const (
+	waitingAfter     = 3 * time.Second // with nothing to see, a person is told what is being waited for
+	lookForNew       = 10 * time.Second
+	lookForTopic     = time.Second
+	commitEvery      = 200 * time.Millisecond
+	askPositions     = 200 * time.Millisecond
+	lastCommitWithin = 5 * time.Second
+)
+
+// errEnough is what a handler answers when it wants no more; the record it was given counts as handled.
+var errEnough = errors.New("enough")
+
+// follower reads the partitions of a topic side by side and hands their records, one at a time, to one handler. What
+// commands see of a topic, they see through it.
+type follower struct {
+	cluster    *kafka.Cluster
+	topic      string
+	console    *console
+	now        func() time.Time
+	from       place
+	until      place         // nil text: no end
+	exit       bool          // stop at the end that there was at the start
+	idle       time.Duration // stop after so long without a record; 0: never
+	partitions []int32       // only these; empty: all, also new ones
+	group      string        // share the partitions with its other members; "": read them all
+
+	starts map[int32]int64 // by partition, where reading begins
+	stops  map[int32]int64 // and where it ends, if it does
+
+	batches  chan delivery
+	failures chan error
+	ended    chan struct{} // closed when no more batches are taken
+}
+
+// delivery is a batch on its way to the handler. In a group its reader waits for the position that may be committed.
+type delivery struct {
+	kafka.Batch
+	settled chan<- settlement
+}
+
+// settlement says how far a batch was handled, and whether that is as far as is wanted.
+type settlement struct {
+	position int64
+	done     bool
+}
+
+// run calls handle for every record until there is an end: the one asked for, an error, errEnough, or ctx ends. After
+// each batch it calls flush; only then is a position committed. Ends that were asked for, and ctx, are no error.
+func (f *follower) run(ctx context.Context, handle func(partition int32, r kafka.Record) error, flush func() error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	f.starts, f.stops = make(map[int32]int64), make(map[int32]int64)
+	f.batches, f.failures, f.ended = make(chan delivery), make(chan error, 1), make(chan struct{})
+	err := f.begin(ctx)
+	if err == nil {
+		left := f.read(ctx)
+		err = f.handleAll(ctx, handle, flush)
+		close(f.ended)
+		stop()
+		<-left
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) || errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// begin waits for the topic and finds out where to start and to stop.
+func (f *follower) begin(ctx context.Context) error {
+	partitions, err := f.awaitTopic(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range f.partitions {
+		if !slices.Contains(partitions, p) {
+			return fmt.Errorf("topic %q has no partition %d: it has %d", f.topic, p, len(partitions))
+		}
+	}
+	if len(f.partitions) > 0 {
+		partitions = f.partitions
+	}
+	for _, p := range partitions {
+		if f.starts[p], err = f.resolve(ctx, p, &f.from); err != nil {
+			return err
+		}
+		if f.exit {
+			if f.stops[p], err = f.cluster.Offset(ctx, f.topic, p, kafka.End); err != nil {
+				return err
+			}
+		}
+	}
+	if f.until.text != "" && !f.untilLater() {
+		return f.setStops(ctx)
+	}
+	return nil
+}
+
+// awaitTopic lists the topic's partitions, once there is one.
+func (f *follower) awaitTopic(ctx context.Context) ([]int32, error) {
+	told := false
+	for {
+		partitions, err := f.cluster.Partitions(ctx, f.topic)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if !errors.Is(err, kafka.ErrNoTopic) || f.exit {
+			return partitions, err
+		}
+		if !told {
+			f.console.remark("waiting for topic %q to be made at %s", f.topic, f.cluster.Addresses())
+			told = true
+		}
+		select {
+		case <-time.After(lookForTopic):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// resolve finds the offset that a place means in a partition. An offset beyond the end stays what it is.
+func (f *follower) resolve(ctx context.Context, partition int32, p *place) (int64, error) {
+	switch {
+	case p.byTime:
+		return f.cluster.Offset(ctx, f.topic, partition, p.moment(f.now()).UnixMilli())
+	case p.back > 0:
+		end, err := f.cluster.Offset(ctx, f.topic, partition, kafka.End)
+		if err != nil {
+			return 0, err
+		}
+		start, err := f.cluster.Offset(ctx, f.topic, partition, kafka.Start)
+		return max(end-p.back, start), err
+	case p.at >= 0:
+		return p.at, nil
+	}
+	return f.cluster.Offset(ctx, f.topic, partition, p.at)
+}
+
+// untilLater says whether --until names a time to come: what it means is known only then.
+func (f *follower) untilLater() bool { return f.until.byTime && f.until.moment(f.now()).After(f.now()) }
+
+// setStops applies --until.
+func (f *follower) setStops(ctx context.Context) error {
+	for p := range f.starts {
+		stop, err := f.resolve(ctx, p, &f.until)
+		if err != nil {
+			return err
+		}
+		if known, ok := f.stops[p]; !ok || stop < known {
+			f.stops[p] = stop
+		}
+	}
+	return nil
+}
+
+// read begins to read, in goroutines; left is closed when a group has been left.
+func (f *follower) read(ctx context.Context) (left <-chan struct{}) {
+	done := make(chan struct{})
+	if f.group != "" {
+		go func() {
+			defer close(done)
+			f.fail(f.readShared(ctx))
+		}()
+		return done
+	}
+	close(done)
+	for p, from := range f.starts {
+		go f.readAll(ctx, p, from)
+	}
+	if len(f.partitions) == 0 && !f.exit && f.until.text == "" {
+		go f.readNew(ctx, len(f.starts))
+	}
+	return done
+}
+
+// fail ends the run with the first error there is.
+func (f *follower) fail(err error) {
+	if err != nil {
+		select {
+		case f.failures <- err:
+		default:
+		}
+	}
+}
+
+// readAll reads a partition that is ours alone.
+func (f *follower) readAll(ctx context.Context, partition int32, from int64) {
+	f.fail(f.readFrom(ctx, partition, from, func(b kafka.Batch) error { return f.deliver(ctx, delivery{Batch: b}) }))
+}
+
+// readFrom reads a partition. Where the log starts after the position, it tells how many offsets are gone and goes on
+// from there; where it ends before it, it waits until the position is reached.
+func (f *follower) readFrom(ctx context.Context, partition int32, from int64, deliver func(kafka.Batch) error) error {
+	end, err := f.cluster.Offset(ctx, f.topic, partition, kafka.End)
+	if err != nil {
+		return err
+	}
+	from = min(from, end)
+	for {
+		err := f.cluster.Read(ctx, f.topic, partition, from, deliver)
+		var out *kafka.OutOfRangeError
+		if !errors.As(err, &out) || out.Position > out.Start {
+			return err
+		}
+		f.console.remark("%v; going on from offset %d", out, out.Start)
+		from = out.Start
+	}
+}
+
+func (f *follower) deliver(ctx context.Context, d delivery) error {
+	select {
+	case f.batches <- d:
+		return nil
+	case <-f.ended:
+		return errEnough
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// readNew reads partitions that are added later, from their beginning.
+func (f *follower) readNew(ctx context.Context, known int) {
+	for {
+		select {
+		case <-time.After(lookForNew):
+		case <-ctx.Done():
+			return
+		}
+		partitions, err := f.cluster.Partitions(ctx, f.topic)
+		if err != nil {
+			continue // a broker that is away is told of by those who read
+		}
+		for ; known < len(partitions); known++ {
+			f.console.remark("topic %q has a new partition, %d", f.topic, known)
+			go f.readAll(ctx, int32(known), 0)
+		}
+	}
+}
+
+// readShared reads the partitions that the group gives us.
+func (f *follower) readShared(ctx context.Context) error {
+	group, err := f.cluster.Group(f.group, f.topic)
+	if err != nil {
+		return err
+	}
+	defer group.Close()
+	if len(f.stops) > 0 {
+		go f.awaitPositions(ctx, group)
+	}
+	return group.Run(ctx, func(ctx context.Context, claim *kafka.Claim) error { return f.readClaim(ctx, group, claim) })
+}
+
+// readClaim reads a partition as long as it is ours, and commits what was flushed.
+func (f *follower) readClaim(ctx context.Context, group *kafka.Group, claim *kafka.Claim) error {
+	p := claim.Partition
+	stored, err := group.Committed(ctx, []int32{p})
+	if err != nil {
+		return err
+	}
+	position := stored[p]
+	if position < 0 {
+		if position, err = f.resolve(ctx, p, &f.from); err != nil {
+			return err
+		}
+	}
+	committed, last := stored[p], time.Now()
+	settled := make(chan settlement, 1)
+	err = f.readFrom(ctx, p, position, func(b kafka.Batch) error {
+		err := f.deliver(ctx, delivery{b, settled})
+		if err != nil {
+			return err
+		}
+		var s settlement
+		select {
+		case s = <-settled:
+		case <-f.ended:
+			select { // it may have been the last one that was handled
+			case s = <-settled:
+			default:
+				return errEnough
+			}
+		}
+		if position = s.position; s.done {
+			return errEnough
+		}
+		if position == committed || time.Since(last) < commitEvery {
+			return nil
+		}
+		committed, last = position, time.Now()
+		return claim.Commit(ctx, position)
+	})
+	if position >= 0 && position != committed {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommitWithin)
+		defer cancel()
+		if err := claim.Commit(ctx, position); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil || errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// awaitPositions ends the run when the group, in all its members, has come to every stop.
+func (f *follower) awaitPositions(ctx context.Context, group *kafka.Group) {
+	var partitions []int32
+	for p := range f.stops {
+		partitions = append(partitions, p)
+	}
+	for {
+		positions, err := group.Committed(ctx, partitions)
+		if err != nil {
+			f.fail(err)
+			return
+		}
+		reached := true
+		for _, p := range partitions {
+			position := positions[p]
+			if position < 0 {
+				position = f.starts[p]
+			}
+			reached = reached && position >= f.stops[p]
+		}
+		if reached {
+			f.fail(errEnough)
+			return
+		}
+		select {
+		case <-time.After(askPositions):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// handleAll is the one place where records are handled.
+func (f *follower) handleAll(ctx context.Context, handle func(int32, kafka.Record) error, flush func() error) error {
+	positions := make(map[int32]int64)
+	for p, from := range f.starts {
+		positions[p] = from
+	}
+	waiting := time.NewTimer(waitingAfter)
+	defer waiting.Stop()
+	var idle, until <-chan time.Time
+	if f.idle > 0 {
+		idle = time.After(f.idle)
+	}
+	if f.until.text != "" && f.untilLater() {
+		until = time.After(f.until.moment(f.now()).Sub(f.now()))
+	}
+	for f.group != "" || !f.reached(positions) {
+		select {
+		case d := <-f.batches:
+			position, seen, err := f.handleBatch(&d, handle)
+			if flushed := flush(); flushed != nil {
+				return flushed
+			}
+			positions[d.Partition] = position
+			if d.settled != nil {
+				stop, stops := f.stops[d.Partition]
+				d.settled <- settlement{position, stops && position >= stop}
+			}
+			if err != nil {
+				return err
+			}
+			if seen > 0 {
+				waiting.Stop()
+				if f.idle > 0 {
+					idle = time.After(f.idle)
+				}
+			}
+		case <-waiting.C:
+			f.console.remark("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
+		case <-until:
+			if err := f.setStops(ctx); err != nil {
+				return err
+			}
+		case <-idle:
+			return nil
+		case err := <-f.failures:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// handleBatch handles a batch's records up to the partition's stop, and answers the position after the last of them.
+func (f *follower) handleBatch(d *delivery, handle func(int32, kafka.Record) error) (position int64, seen int, err error) {
+	stop, stops := f.stops[d.Partition]
+	from := f.starts[d.Partition] // above the end, when reading began, if --from names an offset to come
+	if f.group != "" {
+		from = 0
+	}
+	for r := range d.Records() {
+		if stops && r.Offset >= stop {
+			break
+		}
+		if r.Offset < from {
+			continue
+		}
+		seen++
+		if err := handle(d.Partition, r); err != nil {
+			position := r.Offset
+			if errors.Is(err, errEnough) {
+				position++
+			}
+			return position, seen, err
+		}
+	}
+	if stops { // what was left out stays ahead of the position, which never goes back either
+		return max(d.From, min(d.Next, stop)), seen, nil
+	}
+	return d.Next, seen, nil
+}
+
+// reached says whether every partition has come to its stop.
+func (f *follower) reached(positions map[int32]int64) bool {
+	if len(f.stops) == 0 {
+		return false
+	}
+	for p, stop := range f.stops {
+		if positions[p] < stop {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,396 @@
+package commands
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"bizumctl/bizum"
+	"bizumctl/bizum/kafka"
+)
+
+// lastFlushWithin is how long an interrupted run may take to deliver what it has under way.
+const lastFlushWithin = 5 * time.Second
+
+type produceOptions struct {
+	shared
+	minDelay, maxDelay time.Duration
+	rate               rate
+	count              int64
+	duration           time.Duration
+	seed               uint64
+	accounts           int
+	names, concepts    string // files; "": the lists that are built in
+	input              string // file of messages, or -; "": they are made
+	dryRun             bool
+	compression        string
+	partitions         int
+	onlyIfMade         bool // --partitions was given, so tell if it does not apply
+	paced              bool // with random pauses
+}
+
+func newProduce(env Env) *cli.Command {
+	o := produceOptions{seed: rand.Uint64()}
+	return &cli.Command{
+		Name: "produce", Usage: "send made-up bizums, or given ones",
+		Description: examples("Sends a bizum, waits a random pause, and so on. A missing topic is made.",
+			"bizumctl produce                                a bizum every 1 to 10 seconds",
+			"bizumctl produce --rate 1000 -n 60000 --seed 7  the same minute of load, each time"),
+		Flags: append([]cli.Flag{
+			&cli.DurationFlag{Name: "min-delay", Value: time.Second, Destination: &o.minDelay, Usage: "shortest pause `TIME`"},
+			&cli.DurationFlag{Name: "max-delay", Value: 10 * time.Second, Destination: &o.maxDelay, Usage: "longest pause `TIME`"},
+			&cli.GenericFlag{Name: "rate", Value: &o.rate, Usage: "`N` a second instead of pauses, or max"},
+			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
+			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Destination: &o.duration, Usage: "stop after `TIME`"},
+			&cli.Uint64Flag{Name: "seed", Destination: &o.seed, DefaultText: "random", Usage: "the same `N`: the same bizums and pauses"},
+			&cli.IntFlag{Name: "accounts", Value: 1, Destination: &o.accounts, Usage: "spread over `N` accounts, cuenta-1 to cuenta-N"},
+			&cli.StringFlag{Name: "names", Destination: &o.names, Usage: "`FILE` of names, one a line"},
+			&cli.StringFlag{Name: "concepts", Destination: &o.concepts, Usage: "`FILE` of concepts, one a line"},
+			&cli.StringFlag{Name: "input", Destination: &o.input, Usage: "send the messages of `FILE`, or - for standard input"},
+			&cli.BoolFlag{Name: "dry-run", Destination: &o.dryRun, Usage: "print the messages instead of sending them"},
+			&cli.StringFlag{Name: "compression", Value: "none", Destination: &o.compression, Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},
+			&cli.IntFlag{Name: "partitions", Value: 1, Destination: &o.partitions, Usage: "make a missing topic with `N` partitions"},
+		}, o.flags()...),
+		Action: func(c *cli.Context) error {
+			delays := c.IsSet("min-delay") || c.IsSet("max-delay")
+			rated := c.IsSet("rate")
+			switch {
+			case rated && delays:
+				return misuse("--rate and --min-delay, --max-delay exclude each other")
+			case o.input != "" && (c.IsSet("accounts") || c.IsSet("names") || c.IsSet("concepts")):
+				return misuse("--input sends given messages: leave out --accounts, --names and --concepts")
+			case o.input != "" && !delays && !rated:
+				o.rate.max = true
+			}
+			o.paced = !rated && !o.rate.max
+			o.onlyIfMade = c.IsSet("partitions")
+			return o.run(c.Context, env, newConsole(env, o.shared))
+		},
+	}
+}
+
+func (o *produceOptions) validate() error {
+	switch {
+	case o.minDelay < 0 || o.maxDelay < o.minDelay:
+		return misuse("--min-delay %v, --max-delay %v: want 0 ≤ min ≤ max", o.minDelay, o.maxDelay)
+	case o.duration < 0:
+		return misuse("--duration (-d) %v: want a time above 0", o.duration)
+	case o.accounts < 1:
+		return misuse("--accounts %d: want 1 or more", o.accounts)
+	case o.partitions < 1 || o.partitions > 10_000:
+		return misuse("--partitions %d: want 1 to 10000", o.partitions)
+	}
+	_, err := kafka.ParseCompression(o.compression)
+	if err != nil {
+		err = misuseError{err}
+	}
+	return cmp.Or(notNegative("count", o.count), err)
+}
+
+func (o *produceOptions) run(ctx context.Context, env Env, console *console) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	messages, err := o.source(env)
+	if err != nil {
+		return err
+	}
+	tally := newTally(o, console, env.Now)
+	if o.dryRun {
+		return o.send(ctx, messages, &printer{console: console}, tally)
+	}
+	cluster, err := o.open(env, console)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	if err := o.ensureTopic(ctx, cluster, console); err != nil {
+		return err
+	}
+	writer, err := cluster.NewWriter(ctx, o.topic, kafka.WriterConfig{Compression: o.compression, Acked: tally.acked})
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer writer.Close()
+	err = o.send(ctx, messages, &sender{writer: writer, statement: newStatement(console, false), now: env.Now}, tally)
+	tally.summary(writer.Pending())
+	return err
+}
+
+// interrupted turns the error of a run that was ended before it began into none.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// ensureTopic makes the topic if it is missing.
+func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster, console *console) error {
+	partitions, err := cluster.Partitions(ctx, o.topic)
+	switch {
+	case errors.Is(err, kafka.ErrNoTopic):
+		created, err := cluster.CreateTopic(ctx, o.topic, int32(o.partitions))
+		if created {
+			console.remark("made topic %q with %s; it keeps its records for ever (retention.ms=-1)",
+				o.topic, plural(o.partitions, "partition", "partitions"))
+		}
+		return interrupted(ctx, err)
+	case err == nil && o.onlyIfMade && len(partitions) != o.partitions:
+		console.remark("topic %q has %s already: --partitions does not apply",
+			o.topic, plural(len(partitions), "partition", "partitions"))
+	}
+	return interrupted(ctx, err)
+}
+
+// message is what is sent. Key and value are good until the next one.
+type message struct {
+	key, value []byte
+	payment    bizum.Payment
+}
+
+// source answers the next message, and io.EOF after the last. Idle is called before it waits for one.
+type source func(ctx context.Context, idle func()) (message, error)
+
+func (o *produceOptions) source(env Env) (source, error) {
+	if o.input != "" {
+		return o.given(env)
+	}
+	names, err := list(o.names, env.Names, bizum.ParseNames)
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	concepts, err := list(o.concepts, env.Concepts, bizum.ParseConcepts)
+	if err != nil {
+		return nil, fmt.Errorf("concepts: %w", err)
+	}
+	generator := bizum.NewGenerator(o.seed, names, concepts, o.accounts)
+	var m message
+	return func(context.Context, func()) (message, error) {
+		m.key, m.payment = generator.Next()
+		m.value = m.payment.Append(m.value[:0])
+		return m, nil
+	}, nil
+}
+
+// list reads a list from a file, or takes the one that is built in.
+func list(file string, builtIn []byte, parse func([]byte) ([][]byte, error)) ([][]byte, error) {
+	if file == "" {
+		return parse(builtIn)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	list, err := parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return list, nil
+}
+
+// given reads messages, a line each, and checks them. It reads ahead in a goroutine, so that Ctrl-C need not wait for
+// a person to type.
+func (o *produceOptions) given(env Env) (source, error) {
+	name, reader := "standard input", env.Stdin
+	if o.input != "-" {
+		file, err := os.Open(o.input)
+		if err != nil {
+			return nil, err
+		}
+		name, reader = o.input, file
+	}
+	chunks := make(chan chunk, 4)
+	go readLines(reader, chunks)
+	var now chunk
+	number := 0
+	return func(ctx context.Context, idle func()) (message, error) {
+		for len(now.lines) == 0 {
+			if now.err != nil {
+				return message{}, now.err
+			}
+			select {
+			case now = <-chunks:
+				continue
+			default:
+				idle()
+			}
+			select {
+			case now = <-chunks:
+			case <-ctx.Done():
+				return message{}, ctx.Err()
+			}
+		}
+		value := now.lines[0]
+		now.lines = now.lines[1:]
+		number++
+		payment, err := bizum.ParsePayment(value)
+		if err != nil {
+			return message{}, fmt.Errorf("line %d of %s: %w", number, name, err)
+		}
+		return message{key: []byte(bizum.DefaultAccount), value: value, payment: payment}, nil
+	}, nil
+}
+
+// chunk is the lines that were there at once, without their ends, and what comes after them.
+type chunk struct {
+	lines [][]byte
+	err   error
+}
+
+func readLines(r io.Reader, chunks chan<- chunk) {
+	const most = 1000
+	// A longer line is handed on cut, but still too long to be a message.
+	reader := bufio.NewReaderSize(r, bizum.MaxMessage+len("\r\n")+1)
+	var c chunk
+	for c.err == nil {
+		line, err := reader.ReadSlice('\n')
+		if c.err = err; errors.Is(err, bufio.ErrBufferFull) {
+			c.err = io.EOF // the message is refused, so nothing is read after it
+		}
+		if len(line) > 0 {
+			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
+			c.lines = append(c.lines, bytes.Clone(line))
+		}
+		if len(c.lines) == most || reader.Buffered() == 0 || c.err != nil {
+			chunks <- c
+			c.lines = nil
+		}
+	}
+}
+
+// sink is where messages go: to a topic, or, on a dry run, to the screen.
+type sink interface {
+	put(ctx context.Context, m message, due time.Time) error
+	push()                           // let go of what was put
+	flush(ctx context.Context) error // and wait until it has arrived
+	show(m message) error            // one that has arrived, when paced
+	failed() <-chan struct{}
+}
+
+// send is the run: it waits until the next message is due, and puts it.
+func (o *produceOptions) send(ctx context.Context, next source, to sink, tally *tally) error {
+	began := tally.began
+	pace := bizum.Rate(o.rate.perSecond)
+	if o.paced {
+		pace = bizum.Pauses(o.seed, o.minDelay, o.maxDelay)
+	}
+	due := began
+	var err error
+	for n := int64(0); err == nil && (o.count == 0 || n < o.count); n++ {
+		if o.rate.max {
+			due = tally.clock(n)
+		} else {
+			due = began.Add(pace.Next(tally.now().Sub(began)))
+		}
+		if o.duration > 0 && due.Sub(began) >= o.duration {
+			break
+		}
+		if err = await(ctx, due.Sub(tally.now()), to); err != nil {
+			break
+		}
+		var m message
+		if m, err = next(ctx, to.push); err != nil {
+			break
+		}
+		if err = to.put(ctx, m, due); err != nil {
+			break
+		}
+		tally.put(n + 1)
+		if o.paced {
+			if err = to.flush(ctx); err == nil {
+				err = to.show(m)
+			}
+		}
+	}
+	if ctx.Err() != nil || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if errors.Is(err, errClosedPipe) {
+		return err
+	}
+	// The messages before a bad line are good.
+	return cmp.Or(arrive(ctx, to), err)
+}
+
+// await waits for a due time, at least a millisecond at once, so that a fast pace goes in small batches.
+func await(ctx context.Context, left time.Duration, to sink) error {
+	if left <= 0 {
+		return ctx.Err()
+	}
+	to.push()
+	timer := time.NewTimer(max(left, time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-to.failed():
+		return nil // flush tells why
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// arrive waits until what was put has arrived; once the run is interrupted, only a little longer.
+func arrive(ctx context.Context, to sink) error {
+	err := to.flush(ctx)
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlushWithin)
+	defer cancel()
+	return to.flush(ctx)
+}
+
+// sender puts messages into a topic.
+type sender struct {
+	writer    *kafka.Writer
+	statement *statement
+	now       func() time.Time
+}
+
+func (s *sender) put(ctx context.Context, m message, due time.Time) error {
+	return s.writer.Append(ctx, m.key, m.value, s.now().UnixMilli(), due.UnixNano())
+}
+
+func (s *sender) push() { s.writer.Push() }
+
+func (s *sender) flush(ctx context.Context) error {
+	err := s.writer.Flush(ctx)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("interrupted before %s acknowledged", plural(s.writer.Pending(), "bizum was", "bizums were"))
+	}
+	return err
+}
+
+func (s *sender) failed() <-chan struct{} { return s.writer.Failed() }
+
+func (s *sender) show(m message) error {
+	if err := s.statement.row(s.now(), bizum.AccountOf(m.key), m.payment, 0); err != nil {
+		return err
+	}
+	return s.statement.console.flush()
+}
+
+// printer is the dry run: messages go to standard output.
+type printer struct {
+	console *console
+	err     error
+}
+
+func (p *printer) put(_ context.Context, m message, _ time.Time) error {
+	return p.console.line(m.value)
+}
+func (p *printer) push()                       { p.err = p.console.flush() }
+func (p *printer) flush(context.Context) error { return cmp.Or(p.err, p.console.flush()) }
+func (p *printer) show(message) error          { return nil }
+func (p *printer) failed() <-chan struct{}     { return nil }

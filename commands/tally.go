@@ -1,0 +1,114 @@
+package commands
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"bizumctl/bizum/kafka"
+)
+
+// tally counts what produce sends, and measures how long each bizum takes from when it was due to its acknowledgement.
+// From when it was due, not sent: a broker that stalls us is not left out of the figures.
+type tally struct {
+	options *produceOptions
+	console *console
+	now     func() time.Time
+	began   time.Time
+
+	last time.Time // of clock
+
+	mu     sync.Mutex
+	sent   int64
+	acks   int64
+	bytes  int64
+	ended  time.Time // last acknowledgement
+	delays *hdrhistogram.Histogram
+}
+
+func newTally(o *produceOptions, c *console, now func() time.Time) *tally {
+	t := &tally{options: o, console: c, now: now, began: now()}
+	t.last = t.began
+	t.delays = hdrhistogram.New(1, time.Hour.Microseconds(), 3)
+	return t
+}
+
+// clock is the time, looked at now and then only: at full speed it would cost as much as the work.
+func (t *tally) clock(n int64) time.Time {
+	if n%64 == 0 {
+		t.last = t.now()
+	}
+	return t.last
+}
+
+// put counts a message that was handed over, and tells progress when it is time.
+func (t *tally) put(n int64) {
+	if t.options.paced || n%64 != 0 && t.options.rate.perSecond == 0 {
+		return
+	}
+	t.mu.Lock()
+	t.sent = n
+	t.mu.Unlock()
+	if t.console.progressDue() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.console.showProgress(t.progress())
+	}
+}
+
+func (t *tally) progress() string {
+	seconds := t.now().Sub(t.began).Seconds()
+	return fmt.Sprintf("%d sent, %.0f/s, %.1f MB/s, %d in flight, p99 %v", t.acks, float64(t.acks)/seconds,
+		float64(t.bytes)/1e6/seconds, t.sent-t.acks, t.percentile(99))
+}
+
+// acked is called by the Writer. Bizums that were due together are counted together.
+func (t *tally) acked(a kafka.Ack) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = t.now()
+	t.acks += int64(len(a.Marks))
+	t.bytes += int64(a.Bytes)
+	if t.options.paced {
+		return
+	}
+	now := t.ended.UnixNano()
+	for i := 0; i < len(a.Marks); {
+		same := 1
+		for i+same < len(a.Marks) && a.Marks[i+same] == a.Marks[i] {
+			same++
+		}
+		delay := min(max((now-a.Marks[i])/1000, 1), time.Hour.Microseconds())
+		_ = t.delays.RecordValues(delay, int64(same)) // it is within the bounds
+		i += same
+	}
+}
+
+func (t *tally) percentile(p float64) time.Duration {
+	return time.Duration(t.delays.ValueAtPercentile(p)) * time.Microsecond
+}
+
+// summary tells what was delivered, and what not.
+func (t *tally) summary(pending int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	text := plural(t.acks, "bizum", "bizums") + " sent"
+	if pending > 0 {
+		text += fmt.Sprintf(", %d not acknowledged", pending)
+	}
+	o := t.options
+	if o.paced || t.acks == 0 {
+		t.console.remark("%s", text)
+		return
+	}
+	took := t.ended.Sub(t.began)
+	requested := ""
+	if o.rate.perSecond > 0 {
+		requested = fmt.Sprintf("%s/s requested, ", o.rate.String())
+	}
+	t.console.remark("%s in %v: %s%.1f/s achieved, %.1f MB/s", text, took.Round(time.Millisecond), requested,
+		float64(t.acks)/took.Seconds(), float64(t.bytes)/1e6/took.Seconds())
+	t.console.remark("acknowledged after p50 %v, p99 %v, max %v", t.percentile(50), t.percentile(99), t.percentile(100))
+}
