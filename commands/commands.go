@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -106,7 +109,7 @@ func newApp(env Env) *cli.App {
 
 // prepare gives a command what all of them have: the rules of the command line, and flags from the environment.
 func prepare(env Env, command *cli.Command) {
-	command.CustomHelpTemplate = commandHelp
+	command.CustomHelpTemplate = helpOf(command)
 	command.HideHelpCommand = true
 	command.OnUsageError = usageError
 	command.Before = func(c *cli.Context) error {
@@ -133,34 +136,42 @@ func fromEnvironment(env Env, c *cli.Context) error {
 	return nil
 }
 
-// usageError is what the library calls for a flag that it cannot read.
+// usageError is what the library calls for a flag that it cannot read. It names flags with one dash; we do as everyone
+// types them.
 func usageError(c *cli.Context, err error, _ bool) error {
-	unknown, isUnknown := strings.CutPrefix(err.Error(), "flag provided but not defined: ")
+	unknown, isUnknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
 	if !isUnknown {
-		return misuseError{err}
+		return misuse("%s", oneDash.ReplaceAllString(err.Error(), "flag -$1"))
 	}
-	flags, command := c.App.Flags, "bizumctl"
+	flags, command := c.App.Flags, c.App.Name
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
-		flags, command = c.Command.Flags, "bizumctl "+c.Command.Name
+		flags, command = c.Command.Flags, c.App.Name+" "+c.Command.Name
 	}
-	err = misuse("%s has no flag %s", command, unknown)
-	if near := cli.SuggestFlag(flags, strings.TrimLeft(unknown, "-"), true); near != "" {
+	err = misuse("%s has no flag %s", command, dashed(unknown))
+	if near := cli.SuggestFlag(flags, unknown, true); near != "" {
 		return hintedError{err, "did you mean " + near + "?"}
 	}
 	return hintedError{err, "see: " + command + " --help"}
 }
 
+var oneDash = regexp.MustCompile(`flag (-[a-z-]{2,})`)
+
+func dashed(flag string) string {
+	if len(flag) > 1 {
+		return "--" + flag
+	}
+	return "-" + flag
+}
+
 func unknownCommand(app *cli.App, name string) error {
 	err := misuse("no command %q", name)
 	if near := cli.SuggestCommand(app.Commands, name); near != "" {
-		return hintedError{err, "did you mean " + near + "?"}
+		return hintedError{err, strings.ToLower(near[:1]) + near[1:]} // it is a sentence already
 	}
 	return hintedError{err, "see: bizumctl --help"}
 }
 
-// The help texts are the library's, shortened.
-const (
-	appHelp = `{{.Name}} - {{.Usage}}
+const appHelp = `{{.Name}} - {{.Usage}}
 
   bizumctl COMMAND [FLAG...]
 
@@ -168,16 +179,38 @@ const (
 {{end}}
 "bizumctl COMMAND --help" tells its flags. A first run: bizumctl demo
 `
-	commandHelp = `{{.HelpName}} - {{.Usage}}
 
-{{.Description}}
-
-Flags, each also as BIZUMCTL_NAME in the environment:
-{{range .VisibleFlags}}  {{.}}
-{{end}}
-Exit code: 0 done or Ctrl-C, 1 failed, 2 misused
-`
-)
+// helpOf is a command's help: what it does, two examples, its flags. The library's own is twice as wide as a terminal.
+func helpOf(command *cli.Command) string {
+	var help strings.Builder
+	fmt.Fprintf(&help, "bizumctl %s - %s\n\n%s\n\nFlags, each also as BIZUMCTL_NAME in the environment:\n",
+		command.Name, command.Usage, command.Description)
+	table := tabwriter.NewWriter(&help, 0, 0, 2, ' ', 0)
+	for _, flag := range command.Flags {
+		f := flag.(cli.DocGenerationFlag)
+		value, usage := "", f.GetUsage()
+		if before, after, ok := strings.Cut(usage, "`"); ok {
+			value, after, _ = strings.Cut(after, "`")
+			usage, value = before+value+after, " "+value
+		}
+		if fallback := f.GetValue(); f.TakesValue() && !slices.Contains([]string{"", "0", "0s", "[]"}, fallback) {
+			if f.GetDefaultText() == "random" {
+				fallback = "random"
+			}
+			usage += " (" + fallback + ")"
+		}
+		short := "    "
+		for _, name := range flag.Names()[1:] {
+			if len(name) == 1 {
+				short = "-" + name + ", "
+			}
+		}
+		fmt.Fprintf(table, "  %s--%s%s\t%s\n", short, flag.Names()[0], value, usage)
+	}
+	table.Flush()
+	fmt.Fprintf(&help, "\nExit code: 0 done or Ctrl-C, 1 failed, 2 misused\n")
+	return help.String()
+}
 
 // examples is the description of a command: what it does, and two ways to use it.
 func examples(what string, lines ...string) string {

@@ -116,7 +116,8 @@ func (f *follower) awaitTopic(ctx context.Context) ([]int32, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if !errors.Is(err, kafka.ErrNoTopic) || f.exit {
+		missing := errors.Is(err, kafka.ErrNoTopic)
+		if f.exit || !missing && !(told && errors.Is(err, kafka.ErrUnreachable)) { // once it was there, it may come back
 			return partitions, err
 		}
 		if !told {

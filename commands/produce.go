@@ -36,10 +36,11 @@ type produceOptions struct {
 	partitions         int
 	onlyIfMade         bool // --partitions was given, so tell if it does not apply
 	paced              bool // with random pauses
+	rated              bool // --rate was given: figures are wanted
 }
 
 func newProduce(env Env) *cli.Command {
-	o := produceOptions{seed: rand.Uint64()}
+	var o produceOptions
 	return &cli.Command{
 		Name: "produce", Usage: "send made-up bizums, or given ones",
 		Description: examples("Sends a bizum, waits a random pause, and so on. A missing topic is made.",
@@ -51,7 +52,7 @@ func newProduce(env Env) *cli.Command {
 			&cli.GenericFlag{Name: "rate", Value: &o.rate, Usage: "`N` a second instead of pauses, or max"},
 			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
 			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Destination: &o.duration, Usage: "stop after `TIME`"},
-			&cli.Uint64Flag{Name: "seed", Destination: &o.seed, DefaultText: "random", Usage: "the same `N`: the same bizums and pauses"},
+			&cli.Uint64Flag{Name: "seed", Value: rand.Uint64(), Destination: &o.seed, DefaultText: "random", Usage: "the same `N`: the same bizums and pauses"},
 			&cli.IntFlag{Name: "accounts", Value: 1, Destination: &o.accounts, Usage: "spread over `N` accounts, cuenta-1 to cuenta-N"},
 			&cli.StringFlag{Name: "names", Destination: &o.names, Usage: "`FILE` of names, one a line"},
 			&cli.StringFlag{Name: "concepts", Destination: &o.concepts, Usage: "`FILE` of concepts, one a line"},
@@ -62,16 +63,16 @@ func newProduce(env Env) *cli.Command {
 		}, o.flags()...),
 		Action: func(c *cli.Context) error {
 			delays := c.IsSet("min-delay") || c.IsSet("max-delay")
-			rated := c.IsSet("rate")
+			o.rated = c.IsSet("rate")
 			switch {
-			case rated && delays:
+			case o.rated && delays:
 				return misuse("--rate and --min-delay, --max-delay exclude each other")
 			case o.input != "" && (c.IsSet("accounts") || c.IsSet("names") || c.IsSet("concepts")):
 				return misuse("--input sends given messages: leave out --accounts, --names and --concepts")
-			case o.input != "" && !delays && !rated:
+			case o.input != "" && !delays && !o.rated:
 				o.rate.max = true
 			}
-			o.paced = !rated && !o.rate.max
+			o.paced = !o.rated && !o.rate.max
 			o.onlyIfMade = c.IsSet("partitions")
 			return o.run(c.Context, env, newConsole(env, o.shared))
 		},

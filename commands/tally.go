@@ -99,7 +99,7 @@ func (t *tally) summary(pending int64) {
 		text += fmt.Sprintf(", %d not acknowledged", pending)
 	}
 	o := t.options
-	if o.paced || t.acks == 0 {
+	if !o.rated || t.acks == 0 {
 		t.console.remark("%s", text)
 		return
 	}
