@@ -147,8 +147,6 @@ var signed = []struct {
 	{"-999999999999.99", -bizum.MaxAmount, ""},
 	{"+999999999999.99", bizum.MaxAmount, ""},
 	{"-1000000000000", 0, tooLarge},
-	{"20.3500", 0, tooPrecise},
-	{"0.0000", 0, tooPrecise},
 	{"-1.234", 0, ambiguous},
 	{"+", 0, notANumber},
 	{"-", 0, notANumber},
@@ -189,7 +187,7 @@ func TestAmountInMessage(t *testing.T) {
 	}
 	for _, c := range signed {
 		if c.text[0] == '0' {
-			continue
+			continue // has no sign
 		}
 		if p, err := bizum.ParsePayment([]byte("Maria;" + c.text + ";Cena;ENVIO")); !reasonIs(err, notANumber) {
 			t.Errorf("%q in a message: %v, %v; a message has no sign", c.text, p.Amount, err)
@@ -199,14 +197,9 @@ func TestAmountInMessage(t *testing.T) {
 
 func TestAmountInFlag(t *testing.T) {
 	for _, c := range amounts {
-		want, reason := c.want, c.reason
-		switch {
-		case reason == notAbove0 || reason == "":
-			if decimals(c.text) > 3 {
-				want, reason = 0, tooPrecise
-			} else {
-				reason = ""
-			}
+		want, reason := c.want, strings.TrimPrefix(c.reason, notAbove0) // a flag may be zero
+		if reason == "" && decimals(c.text) > 3 {
+			want, reason = 0, tooPrecise
 		}
 		a, err := bizum.ParseAmount(c.text)
 		if a != want || !reasonIs(err, reason) {
@@ -279,10 +272,6 @@ func TestBeyondFloat(t *testing.T) {
 	}
 	if got := sum.String(); got != "1.00" {
 		t.Errorf("ten times 0.10 is %s", got)
-	}
-	p, err := bizum.ParsePayment([]byte("Maria;900719925474.93;Cena;ENVIO"))
-	if err != nil || p.Amount != 90071992547493 {
-		t.Errorf("900719925474.93 is %d cents, %v", int64(p.Amount), err)
 	}
 	if sum, ok := bizum.Amount(1 << 53).Add(1); !ok || sum.String() != "90071992547409.93" {
 		t.Errorf("2^53+1 cents is %v", sum)

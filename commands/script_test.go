@@ -3,7 +3,6 @@ package commands_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -41,8 +40,12 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// realBrokers is a Kafka to test on instead of embedded brokers.
-var realBrokers = os.Getenv("BIZUMCTL_TEST_BROKERS")
+// realBrokers is a Kafka to test on instead of embedded brokers, and realControl the command that kills it and starts
+// it again.
+var (
+	realBrokers = os.Getenv("BIZUMCTL_TEST_BROKERS")
+	realControl = os.Getenv("BIZUMCTL_TEST_KAFKA")
+)
 
 // TestScripts runs testdata/script. Each has a topic of its own, which BIZUMCTL_TOPIC names, at BIZUMCTL_BROKERS.
 func TestScripts(t *testing.T) {
@@ -72,8 +75,8 @@ func TestScripts(t *testing.T) {
 		},
 		Condition: func(name string) (bool, error) {
 			switch name {
-			case "embedded": // the script stops and starts the broker
-				return realBrokers == "", nil
+			case "restartable": // the script stops and starts the broker
+				return realBrokers == "" || realControl != "", nil
 			}
 			return false, fmt.Errorf("no condition %q", name)
 		},
@@ -201,6 +204,10 @@ func finish(ts *testscript.TestScript, neg bool, args []string) {
 // broker stop|start
 func restart(ts *testscript.TestScript, neg bool, args []string) {
 	s := stageOf(ts)
+	if realControl != "" {
+		ts.Check(exec.Command(realControl, map[string]string{"stop": "kill", "start": "start"}[args[0]]).Run())
+		return
+	}
 	switch args[0] {
 	case "stop":
 		s.broker.Close()
@@ -220,6 +227,5 @@ func repeat(ts *testscript.TestScript, neg bool, args []string) {
 	for i := range count {
 		fmt.Fprintln(&text, strings.ReplaceAll(line, "#", strconv.Itoa(i)))
 	}
-	err = os.WriteFile(ts.MkAbs(args[0]), text.Bytes(), 0o600)
-	ts.Check(errors.Join(err))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), text.Bytes(), 0o600))
 }

@@ -125,6 +125,10 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic string, partitions int3
 		return false, err
 	}
 	created, err = persist(ctx, c, func() (bool, error) {
+		// The client finds out who the controller is only along with a topic.
+		if err := c.client.RefreshMetadata(topic); err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+			return false, err
+		}
 		err := admin.CreateTopic(topic, &sarama.TopicDetail{
 			NumPartitions: partitions, ReplicationFactor: byBroker,
 			ConfigEntries: map[string]*string{"retention.ms": &forEver},
