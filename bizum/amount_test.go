@@ -151,6 +151,7 @@ var signed = []struct {
 	{"+", 0, notANumber},
 	{"-", 0, notANumber},
 	{"--5", 0, notANumber},
+	{"++5", 0, notANumber},
 	{"+-5", 0, notANumber},
 	{"-+5", 0, notANumber},
 	{"- 5", 0, notANumber},

@@ -41,23 +41,23 @@ func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
 		key = []byte(DefaultAccount)
 	}
 	i, known := b.index[string(key)]
-	if !known {
-		i = b.open(string(key))
+	before := b.initial
+	if known {
+		before = b.accounts[i].Balance
 	}
-	account := &b.accounts[i]
-	balance, ok := account.Balance.Add(p.Change())
+	balance, ok := before.Add(p.Change())
 	if !ok {
 		return Entry{}, fmt.Errorf("account %s: a balance of %v cannot take %v: it would pass ±%v",
-			quote(account.Name), account.Balance, p.Change(), Amount(math.MaxInt64))
+			quote(key), before, p.Change(), Amount(math.MaxInt64))
 	}
+	if !known {
+		i = len(b.accounts)
+		b.index[string(key)] = i
+		b.accounts = append(b.accounts, Account{Name: string(key)})
+	}
+	account := &b.accounts[i]
 	account.Balance = balance
 	return Entry{Payment: p, Account: account.Name, Balance: balance, Opens: !known}, nil
-}
-
-func (b *Book) open(name string) int {
-	b.accounts = append(b.accounts, Account{Name: name, Balance: b.initial})
-	b.index[name] = len(b.accounts) - 1
-	return len(b.accounts) - 1
 }
 
 // Initial is the balance that accounts open with.

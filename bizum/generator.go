@@ -76,8 +76,8 @@ func parseList(text []byte) ([][]byte, error) {
 		return nil, errNotUTF8
 	}
 	var list [][]byte
-	for line := range bytes.Lines(bytes.TrimPrefix(text, bom)) {
-		line = bytes.TrimSpace(line)
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimSpace(trimBOM(line))
 		if len(line) > longest {
 			return nil, fmt.Errorf("line %s: longer than %d bytes", quote(line), longest)
 		}

@@ -61,7 +61,7 @@ func TestSeed(t *testing.T) {
 			t.Fatalf("bizum %d is of %q, want %q", i, key, bizum.DefaultAccount)
 		}
 	}
-	for _, seed := range []uint64{0, 6, 8, 7 << 32, math.MaxUint64} {
+	for _, seed := range []uint64{0, 6, 8, 7 << 32, 1<<32 + 7, math.MaxUint64} {
 		if _, other := made(generator(t, seed, 1), n); slices.Equal(values, other) {
 			t.Errorf("seed %d makes the bizums of seed 7", seed)
 		}

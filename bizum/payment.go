@@ -62,13 +62,13 @@ var (
 )
 
 // ParsePayment reads a message, `Nombre;Cantidad;Concepto;tipo`. The concept may contain `;`, because the other
-// fields are found from both ends. A leading byte order mark and trailing line ends are dropped. The error is the
+// fields are found from both ends. Leading byte order marks and trailing line ends are dropped. The error is the
 // reason why the message is rejected; it holds nothing a terminal would obey. A good message costs no allocation.
 func ParsePayment(value []byte) (Payment, error) {
 	if len(value) > MaxMessage {
 		return Payment{}, errTooLong
 	}
-	value = bytes.TrimRight(bytes.TrimPrefix(value, bom), "\r\n")
+	value = bytes.TrimRight(trimBOM(value), "\r\n")
 	if len(value) == 0 {
 		return Payment{}, errEmpty
 	}
@@ -96,6 +96,14 @@ func ParsePayment(value []byte) (Payment, error) {
 		return Payment{}, err
 	}
 	return Payment{Name: name, Amount: amount, Concept: rest[:last], Kind: kind, Rounded: rounded}, nil
+}
+
+// trimBOM drops what some editors and .NET put first. All of them, so that what is read back is what was read.
+func trimBOM(text []byte) []byte {
+	for bytes.HasPrefix(text, bom) {
+		text = text[len(bom):]
+	}
+	return text
 }
 
 func parseKind(word []byte) (Kind, error) {

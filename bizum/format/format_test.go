@@ -44,6 +44,7 @@ func TestLines(t *testing.T) {
 	out.Time = time.Unix(0, 0)
 	broke := row("Ana", "", "ana")
 	broke.Balance = -300
+	quoted := row(`"La" Mari`, "a\rb", "x,\n")
 	for _, c := range []struct {
 		format  string
 		balance bool
@@ -64,6 +65,8 @@ func TestLines(t *testing.T) {
 			"Íñigo,0.05,Cena; y copas,ENVIO,cuenta-2,-0.03,0,1099511627776,1970-01-01T00:00:00.000Z"},
 		{"csv", true, "nombre,cantidad,concepto,tipo,cuenta,saldo,partition,offset,timestamp", broke,
 			"Ana,20.35,,RECEPCIÓN,ana,-3.00,2,1041,2026-07-01T10:34:56.789Z"},
+		{"csv", false, "nombre,cantidad,concepto,tipo,cuenta,partition,offset,timestamp", quoted,
+			`"""La"" Mari",20.35,"a` + "\r" + `b",RECEPCIÓN,"x,` + "\n" + `",2,1041,2026-07-01T10:34:56.789Z`},
 		{"json", false, "", in, `{"nombre":"Maria","cantidad":20.35,"concepto":"Cena","tipo":"RECEPCIÓN",` +
 			`"cuenta":"cuenta","partition":2,"offset":1041,"timestamp":"2026-07-01T10:34:56.789Z"}`},
 		{"json", true, "", in, `{"nombre":"Maria","cantidad":20.35,"concepto":"Cena","tipo":"RECEPCIÓN",` +

@@ -120,16 +120,16 @@ func (c *Cluster) Addresses() string { return strings.Join(c.config.Brokers, ","
 func (c *Cluster) CreateTopic(ctx context.Context, topic string, partitions int32) (created bool, err error) {
 	const byBroker = -1 // the broker's default replication factor
 	forEver := "-1"
-	admin, err := sarama.NewClusterAdminFromClient(c.client)
-	if err != nil {
-		return false, err
-	}
 	created, err = persist(ctx, c, func() (bool, error) {
 		// The client finds out who the controller is only along with a topic.
 		if err := c.client.RefreshMetadata(topic); err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 			return false, err
 		}
-		err := admin.CreateTopic(topic, &sarama.TopicDetail{
+		admin, err := sarama.NewClusterAdminFromClient(c.client)
+		if err != nil {
+			return false, err
+		}
+		err = admin.CreateTopic(topic, &sarama.TopicDetail{
 			NumPartitions: partitions, ReplicationFactor: byBroker,
 			ConfigEntries: map[string]*string{"retention.ms": &forEver},
 		}, false)
