@@ -332,8 +332,8 @@ func FuzzAmount(f *testing.F) {
 		f.Add(c.text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if len(text) > bizum.MaxMessage/2 || strings.Contains(text, ";") {
-			return
+		if len(text) > 200 || strings.Contains(text, ";") {
+			return // longer ones are in the table: big.Rat is slow with them
 		}
 		cents, decimals, good := exactAmount(text)
 		p, err := bizum.ParsePayment([]byte("Maria;" + text + ";Cena;ENVIO"))

@@ -77,7 +77,7 @@ func parseList(text []byte) ([][]byte, error) {
 	}
 	var list [][]byte
 	for line := range bytes.Lines(text) {
-		line = bytes.TrimSpace(trimBOM(line))
+		line = bytes.TrimSpace(trimBOM(bytes.TrimSpace(line)))
 		if len(line) > longest {
 			return nil, fmt.Errorf("line %s: longer than %d bytes", quote(line), longest)
 		}

@@ -60,6 +60,7 @@ func newConsole(env Env, s shared) *console {
 	c := &console{
 		out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(env),
 		remarks: stderr, remarksScreen: remarksScreen, quiet: s.quiet, now: env.Now,
+		progressed: env.Now(), // the first progress has to wait as well
 	}
 	onOut, onErr := s.color.on(env, terminal), s.color.on(env, remarksScreen)
 	c.paint = palette{

@@ -103,8 +103,8 @@ func (r *rate) Set(s string) error {
 		return nil
 	}
 	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(n > 0 && n <= 1e9) {
-		return errors.New("want a number a second above 0, or max")
+	if err != nil || !(n >= 1e-6 && n <= 1e9) {
+		return errors.New("want a number a second, from 0.000001 to 1000000000, or max")
 	}
 	*r = rate{perSecond: n}
 	return nil

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,15 +65,25 @@ func (f *follower) run(ctx context.Context, handle func(partition int32, r kafka
 	defer stop()
 	f.starts, f.stops = make(map[int32]int64), make(map[int32]int64)
 	f.batches, f.failures, f.ended = make(chan delivery), make(chan error, 1), make(chan struct{})
-	err := f.begin(ctx)
-	if err == nil {
-		left := f.read(ctx)
-		err = f.handleAll(ctx, handle, flush)
-		close(f.ended)
-		stop()
-		<-left
+	if err := f.begin(ctx); err != nil {
+		return unlessAsked(err)
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) || errors.Is(err, errEnough) {
+	left := f.read(ctx)
+	err := f.handleAll(ctx, handle, flush)
+	close(f.ended)
+	stop()
+	select {
+	case leaving := <-left:
+		return cmp.Or(unlessAsked(err), leaving)
+	case <-time.After(lastCommitWithin):
+		return fmt.Errorf("%s does not answer: the last bizums may not be committed to group %q, and be shown again",
+			f.cluster.Addresses(), f.group)
+	}
+}
+
+// unlessAsked leaves of the errors that end a run those that nobody asked for.
+func unlessAsked(err error) error {
+	if errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err
@@ -167,13 +178,14 @@ func (f *follower) setStops(ctx context.Context) error {
 	return nil
 }
 
-// read begins to read, in goroutines; left is closed when a group has been left.
-func (f *follower) read(ctx context.Context) (left <-chan struct{}) {
-	done := make(chan struct{})
+// read begins to read, in goroutines. Left tells when there is nothing to wait for at the end: a group has been left.
+func (f *follower) read(ctx context.Context) (left <-chan error) {
+	done := make(chan error, 1)
 	if f.group != "" {
 		go func() {
-			defer close(done)
-			f.fail(f.readShared(ctx))
+			err := f.readShared(ctx)
+			f.fail(err)
+			done <- err
 		}()
 		return done
 	}
@@ -277,7 +289,7 @@ func (f *follower) readClaim(ctx context.Context, group *kafka.Group, claim *kaf
 			return err
 		}
 	}
-	committed, last := stored[p], time.Now()
+	committed, last := position, time.Now()
 	settled := make(chan settlement, 1)
 	err = f.readFrom(ctx, p, position, func(b kafka.Batch) error {
 		err := f.deliver(ctx, delivery{b, settled})
@@ -303,11 +315,16 @@ func (f *follower) readClaim(ctx context.Context, group *kafka.Group, claim *kaf
 		committed, last = position, time.Now()
 		return claim.Commit(ctx, position)
 	})
-	if position >= 0 && position != committed {
+	if position != committed {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommitWithin)
 		defer cancel()
 		if err := claim.Commit(ctx, position); err != nil {
-			return err
+			select {
+			case <-f.ended:
+				return err
+			default:
+				return nil // the session is lost; whoever has the partition next shows it again
+			}
 		}
 	}
 	if ctx.Err() != nil || errors.Is(err, errEnough) {

@@ -21,6 +21,8 @@ import (
 // lastFlushWithin is how long an interrupted run may take to deliver what it has under way.
 const lastFlushWithin = 5 * time.Second
 
+const longestDelay = 1000 * time.Hour
+
 type produceOptions struct {
 	shared
 	minDelay, maxDelay time.Duration
@@ -81,8 +83,8 @@ func newProduce(env Env) *cli.Command {
 
 func (o *produceOptions) validate() error {
 	switch {
-	case o.minDelay < 0 || o.maxDelay < o.minDelay:
-		return misuse("--min-delay %v, --max-delay %v: want 0 ≤ min ≤ max", o.minDelay, o.maxDelay)
+	case o.minDelay < 0 || o.maxDelay < o.minDelay || o.maxDelay > longestDelay:
+		return misuse("--min-delay %v, --max-delay %v: want 0 ≤ min ≤ max ≤ %v", o.minDelay, o.maxDelay, longestDelay)
 	case o.duration < 0:
 		return misuse("--duration (-d) %v: want a time above 0", o.duration)
 	case o.accounts < 1:

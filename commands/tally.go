@@ -94,13 +94,13 @@ func (t *tally) percentile(p float64) time.Duration {
 func (t *tally) summary(pending int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	text := plural(t.acks, "bizum", "bizums") + " sent"
+	sent, lost := plural(t.acks, "bizum", "bizums")+" sent", ""
 	if pending > 0 {
-		text += fmt.Sprintf(", %d not acknowledged", pending)
+		lost = fmt.Sprintf(", %d more not acknowledged", pending)
 	}
 	o := t.options
 	if !o.rated || t.acks == 0 {
-		t.console.remark("%s", text)
+		t.console.remark("%s%s", sent, lost)
 		return
 	}
 	took := t.ended.Sub(t.began)
@@ -108,7 +108,7 @@ func (t *tally) summary(pending int64) {
 	if o.rate.perSecond > 0 {
 		requested = fmt.Sprintf("%s/s requested, ", o.rate.String())
 	}
-	t.console.remark("%s in %v: %s%.1f/s achieved, %.1f MB/s", text, took.Round(time.Millisecond), requested,
-		float64(t.acks)/took.Seconds(), float64(t.bytes)/1e6/took.Seconds())
+	t.console.remark("%s in %v: %s%.1f/s achieved, %.1f MB/s%s", sent, took.Round(time.Millisecond), requested,
+		float64(t.acks)/took.Seconds(), float64(t.bytes)/1e6/took.Seconds(), lost)
 	t.console.remark("acknowledged after p50 %v, p99 %v, max %v", t.percentile(50), t.percentile(99), t.percentile(100))
 }

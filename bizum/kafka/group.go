@@ -67,9 +67,9 @@ func (g *Group) Close() {
 // partition that it is given; ctx of own ends when the partition is taken away, and own should then commit and return
 // soon. When the session is lost it joins again.
 func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Claim) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	handler := &claims{group: g, own: own, fail: cancel}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	handler := &claims{group: g, own: own, stop: stop}
 	var failing time.Time // since when no session came about
 	for ctx.Err() == nil {
 		handler.joined = false
@@ -90,18 +90,29 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		case <-ctx.Done():
 		}
 	}
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
-	}
-	return nil
+	handler.mu.Lock()
+	defer handler.mu.Unlock()
+	return handler.err
 }
 
 // claims is what sarama calls for a session of the group.
 type claims struct {
 	group  *Group
 	own    func(ctx context.Context, claim *Claim) error
-	fail   context.CancelCauseFunc
+	stop   func() // ends the membership
 	joined bool
+
+	mu  sync.Mutex
+	err error // the first one of own
+}
+
+func (h *claims) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.err == nil {
+		h.err = err
+	}
+	h.stop()
 }
 
 func (h *claims) Setup(sarama.ConsumerGroupSession) error {
@@ -124,7 +135,7 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	if lostSession(err) {
 		return err
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		h.fail(err)
 	}
 	<-ctx.Done()
