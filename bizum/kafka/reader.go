@@ -106,7 +106,7 @@ func (c *Cluster) Read(ctx context.Context, topic string, partition int32, posit
 // next fetches until something moves or fetchWait has passed.
 func (r *reader) next(ctx context.Context) (Batch, error) {
 	for {
-		block, err := persist(ctx, r.cluster, r.fetch)
+		block, err := r.fetch(ctx)
 		var garbled sarama.PacketDecodingError
 		switch {
 		case errors.As(err, &garbled) && r.bytes > 1:
@@ -134,42 +134,57 @@ func (r *reader) next(ctx context.Context) (Batch, error) {
 	}
 }
 
-// fetch asks once for what is at the position. On an error it drops the connection: the leader may be another now.
-func (r *reader) fetch() (*sarama.FetchResponseBlock, error) {
-	if r.broker == nil {
-		broker, err := r.cluster.connect(r.topic, r.partition)
-		if err != nil {
-			return nil, err
+// fetch asks for what is at the position until there is an answer. After an error it takes a new connection: the leader
+// may be another by then. A try that ctx leaves behind touches nothing of the reader, and closes its connection itself.
+func (r *reader) fetch(ctx context.Context) (*sarama.FetchResponseBlock, error) {
+	broker, request := r.broker, r.request()
+	r.broker = nil
+	block, err := persist(ctx, r.cluster, func() (block *sarama.FetchResponseBlock, err error) {
+		if broker == nil {
+			if broker, err = r.cluster.connect(r.topic, r.partition); err != nil {
+				return nil, err
+			}
 		}
+		block, err = r.ask(broker, request)
+		if err != nil || ctx.Err() != nil {
+			go broker.Close()
+			broker = nil
+		}
+		return block, err
+	})
+	if err == nil {
 		r.broker = broker
 	}
+	return block, err
+}
+
+func (r *reader) request() *sarama.FetchRequest {
 	request := &sarama.FetchRequest{
 		Version: 11, MinBytes: 1, MaxBytes: r.bytes, MaxWaitTime: int32(fetchWait.Milliseconds()),
 		Isolation: sarama.ReadCommitted, SessionEpoch: -1, // no fetch session: one partition needs none
 	}
 	request.AddBlock(r.topic, r.partition, r.position, r.bytes, -1)
-	response, err := r.broker.Fetch(request)
-	if err == nil {
-		err = orNil(sarama.KError(response.ErrorCode))
-	}
-	var block *sarama.FetchResponseBlock
-	if err == nil {
-		if block = response.GetBlock(r.topic, r.partition); block == nil {
-			err = sarama.ErrIncompleteResponse
-		} else {
-			err = orNil(block.Err)
-		}
-	}
+	return request
+}
+
+func (r *reader) ask(broker *sarama.Broker, request *sarama.FetchRequest) (*sarama.FetchResponseBlock, error) {
+	response, err := broker.Fetch(request)
 	if err != nil {
-		r.disconnect()
+		return nil, err
 	}
-	return block, err
+	if err := orNil(sarama.KError(response.ErrorCode)); err != nil {
+		return nil, err
+	}
+	block := response.GetBlock(r.topic, r.partition)
+	if block == nil {
+		return nil, sarama.ErrIncompleteResponse
+	}
+	return block, orNil(block.Err)
 }
 
 func (r *reader) disconnect() {
 	if r.broker != nil {
-		go r.broker.Close() // which waits for the fetch under way
-		r.broker = nil
+		go r.broker.Close()
 	}
 }
 

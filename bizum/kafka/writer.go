@@ -315,7 +315,10 @@ func (l *lane) run() {
 		if err != nil {
 			err = l.recover(err)
 		}
-		if err != nil && w.ctx.Err() == nil {
+		if err != nil && w.ctx.Err() != nil {
+			return // what recover left behind may still be at work on the lane
+		}
+		if err != nil {
 			w.fail(fmt.Errorf("writing to %s/%d: %w", w.topic, l.partition, reason(err)))
 			return
 		}
