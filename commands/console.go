@@ -160,6 +160,14 @@ func (c *console) tell(paint *color.Color, text string) {
 	fmt.Fprintf(c.remarks, "bizumctl: %s\n", text)
 }
 
+// logWriter tells the lines of a library's log as remarks.
+type logWriter struct{ console *console }
+
+func (w logWriter) Write(line []byte) (int, error) {
+	w.console.tell(nil, "kafka: "+strings.TrimSuffix(string(line), "\n"))
+	return len(line), nil
+}
+
 // report tells the error that ends the run, and what to do about it.
 func (c *console) report(err error, hint string) {
 	c.tell(nil, c.fault.Sprint("error:")+" "+c.escaped(err.Error()))

@@ -61,11 +61,12 @@ func (s *shared) open(env Env, c *console) (*kafka.Cluster, error) {
 	if s.topic == "" {
 		return nil, misuse("--topic (-t) names no topic")
 	}
+	config := kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version,
+		Notice: func(text string) { c.remark("%s", text) }}
 	if s.verbose {
-		kafka.LogTo(env.Stderr)
+		config.Log = logWriter{c}
 	}
-	return kafka.Open(kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version,
-		Notice: func(text string) { c.remark("%s", text) }})
+	return kafka.Open(config)
 }
 
 // when is the value of --color.

@@ -116,10 +116,12 @@ func jsonString[S string | []byte](b []byte, s S) []byte {
 			return quoteJSON(b, string(s))
 		}
 	}
-	if !utf8.ValidString(string(s)) {
-		return quoteJSON(b, string(s))
+	start := len(b) + 1
+	b = append(append(append(b, '"'), s...), '"')
+	if !utf8.Valid(b[start : len(b)-1]) {
+		return quoteJSON(b[:start-1], string(s))
 	}
-	return append(append(append(b, '"'), s...), '"')
+	return b
 }
 
 func quoteJSON(b []byte, s string) []byte {

@@ -40,6 +40,8 @@ type Config struct {
 	SessionTimeout time.Duration // of a group's member that died; 0: 6 s
 	// Notice is told, in words, what is being waited for and when that is over. It is called from several goroutines.
 	Notice func(string)
+	// Log takes the lines of the client library's log; nil: there is none.
+	Log io.Writer
 }
 
 // Cluster is the way to the brokers. Each Reader and Writer has connections of its own, because sarama holds a
@@ -55,12 +57,17 @@ type Cluster struct {
 	}
 }
 
-// LogTo sends the client library's log to w; without it there is none. The library has one log for the whole process,
-// so call it before the first Open.
-func LogTo(w io.Writer) { sarama.Logger = log.New(w, "kafka: ", log.Ltime) }
+// process guards what sarama has only once for the whole process; the first Open decides.
+var process sync.Once
 
 // Open prepares a cluster. It does not connect: the first request does.
 func Open(config Config) (*Cluster, error) {
+	process.Do(func() {
+		sarama.MaxDecompressedBatchSize = fetchBytesMax // a small batch must not unfold without bounds
+		if config.Log != nil {
+			sarama.Logger = log.New(config.Log, "", 0)
+		}
+	})
 	if config.SessionTimeout == 0 {
 		config.SessionTimeout = 6 * time.Second
 	}

@@ -364,7 +364,11 @@ func TestEmptiedBatches(t *testing.T) {
 
 // emptied is a batch of the offsets first to last without its records.
 func emptied(first, last int64) []byte {
-	batch := kmsg.RecordBatch{FirstOffset: first, Magic: 2, LastOffsetDelta: int32(last - first), ProducerID: 1}
+	return seal(kmsg.RecordBatch{FirstOffset: first, Magic: 2, LastOffsetDelta: int32(last - first), ProducerID: 1})
+}
+
+// seal encodes a batch with its length and checksum.
+func seal(batch kmsg.RecordBatch) []byte {
 	batch.Length = int32(len(batch.AppendTo(nil)) - 12)
 	batch.CRC = int32(crc32.Checksum(batch.AppendTo(nil)[21:], crc32.MakeTable(crc32.Castagnoli)))
 	return batch.AppendTo(nil)
@@ -425,6 +429,42 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// The leader moves from broker to broker under full load: every record is there once, in order.
+func TestLeaderMoves(t *testing.T) {
+	fake := fakeCluster(t, kfake.NumBrokers(3))
+	b := benchAt(t, fake.ListenAddrs()[0], 2, nil)
+	w := b.writer(kafka.WriterConfig{})
+	const total = 400_000
+	read := make(chan []string, 2)
+	for p := range int32(2) {
+		go func() {
+			var seen []string
+			_ = b.cluster.Read(b.ctx, b.topic, p, 0, func(batch kafka.Batch) error {
+				for r := range batch.Records() {
+					seen = append(seen, string(r.Value))
+				}
+				if len(seen) >= total/2 {
+					return errDone
+				}
+				return nil
+			})
+			read <- seen
+		}()
+	}
+	for i := range total {
+		if i%(total/20) == 0 {
+			for p := range int32(2) {
+				b.must(fake.MoveTopicPartition(b.topic, p, int32(i/(total/20)+int(p))%3))
+			}
+		}
+		b.must(w.Append(b.ctx, nil, strconv.AppendInt(nil, int64(i/2), 10), 0, 0)) // to the partitions in turn
+	}
+	b.must(w.Flush(b.ctx))
+	for range 2 {
+		equal(t, <-read, numbers(0, total/2))
+	}
+}
+
 // An error that no waiting mends ends the Writer, and the count of what was delivered is right.
 func TestLastingError(t *testing.T) {
 	fake := fakeCluster(t)
@@ -435,6 +475,20 @@ func TestLastingError(t *testing.T) {
 	b.must(w.Append(b.ctx, nil, []byte("c"), 0, 0))
 	if err := w.Flush(b.ctx); err == nil || w.Err() == nil || w.Pending() != 1 {
 		t.Errorf("flush: %v, error: %v, pending: %d; want both and 1", err, w.Err(), w.Pending())
+	}
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
+}
+
+// A broker that refuses for good, with a reason that is usually passing, is an error after a while.
+func TestRefusedForGood(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	w := b.writer(kafka.WriterConfig{GiveUp: 300 * time.Millisecond})
+	b.write(w, "a", "b")
+	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.KafkaStorageError, Count: -1})
+	b.must(w.Append(b.ctx, nil, []byte("c"), 0, 0))
+	if err := w.Flush(b.ctx); err == nil || !strings.Contains(err.Error(), "refused for 300ms") || w.Pending() != 1 {
+		t.Errorf("flush: %v, pending: %d; want 1", err, w.Pending())
 	}
 	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
 }
@@ -454,6 +508,69 @@ func TestTooLarge(t *testing.T) {
 	if err := w.Flush(b.ctx); err == nil || w.Pending() != 1 {
 		t.Errorf("flush: %v, pending: %d; want an error and 1", err, w.Pending())
 	}
+}
+
+// A record larger than what a fetch asks for is read all the same, and those around it.
+func TestLargeRecord(t *testing.T) {
+	address := os.Getenv("BIZUMCTL_TEST_BROKERS")
+	if address == "" {
+		address = fakeCluster(t).ListenAddrs()[0]
+	}
+	b := benchAt(t, address, 1, map[string]*string{"max.message.bytes": ref("12000000")})
+	large := strings.Repeat("x", 10<<20)
+	b.produce(0, "a")
+	client := b.client(address, kgo.ProducerBatchMaxBytes(11<<20), kgo.ProducerBatchCompression(kgo.NoCompression()))
+	b.must(client.ProduceSync(b.ctx, &kgo.Record{Topic: b.topic, Value: []byte(large)}).FirstErr())
+	b.produce(0, "b")
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", large, "b"})
+}
+
+// A corrupt batch stops reading, after the good ones before it, with its offset.
+func TestCorruptBatch(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	b.produce(0, "a", "b")
+	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		fetch := request.(*kmsg.FetchRequest)
+		asked := fetch.Topics[0].Partitions[0]
+		good, bad := batchOf(0, "a"), batchOf(1, "b")
+		bad[len(bad)-1] ^= 1
+		partition := kmsg.NewFetchResponseTopicPartition()
+		partition.HighWatermark, partition.LastStableOffset = 2, 2
+		switch {
+		case asked.FetchOffset == 1:
+			partition.RecordBatches = bad
+		case asked.PartitionMaxBytes == 1: // one batch at least, as Kafka answers
+			partition.RecordBatches = good
+		default:
+			partition.RecordBatches = append(good, bad...)
+		}
+		response := fetch.ResponseKind().(*kmsg.FetchResponse)
+		response.Topics = []kmsg.FetchResponseTopic{{Topic: b.topic,
+			Partitions: []kmsg.FetchResponseTopicPartition{partition}}}
+		return response, nil, true
+	})
+	var got []string
+	err := b.cluster.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
+		for r := range batch.Records() {
+			got = append(got, string(r.Value))
+		}
+		return nil
+	})
+	equal(t, got, []string{"a"})
+	if want := "corrupt batch at " + b.topic + "/0@1: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// batchOf is a record batch of one record.
+func batchOf(offset int64, value string) []byte {
+	r := kmsg.Record{Value: []byte(value)}
+	r.Length = int32(len(r.AppendTo(nil)) - 1)
+	batch := kmsg.RecordBatch{FirstOffset: offset, Magic: 2, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1,
+		NumRecords: 1, Records: r.AppendTo(nil)}
+	return seal(batch)
 }
 
 // A broker that goes away and comes back loses and doubles nothing, neither in writing nor in reading.

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,9 @@ type Ack struct {
 type WriterConfig struct {
 	Compression string    // none, gzip, snappy, lz4, zstd
 	Acked       func(Ack) // may be nil; called from several goroutines, one a partition
+	// GiveUp is how long a broker that is there may refuse a batch, with whatever passing reason, before that is an
+	// error; 0: 2 minutes, as in Java's client. A broker that is away is waited for without limit.
+	GiveUp time.Duration
 }
 
 // Writer appends records to a topic, in order a partition, each exactly once: it is an idempotent producer with
@@ -49,6 +53,7 @@ type Writer struct {
 	topic   string
 	acked   func(Ack)
 	codec   sarama.CompressionCodec
+	giveUp  time.Duration
 
 	producerID int64
 	epoch      int16
@@ -82,8 +87,9 @@ type lane struct {
 	sequence    int32
 	broker      *sarama.Broker
 	answers     chan answer
-	outstanding int  // requests without an answer
-	heard       bool // an acknowledgement, since the last look
+	outstanding int       // requests without an answer
+	heard       bool      // an acknowledgement, since the last look
+	refused     time.Time // since when the broker refuses, zero if it does not
 }
 
 // batch is a run of records for one partition.
@@ -133,7 +139,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		return nil, fmt.Errorf("beginning to write to %q: %w", topic, reason(err))
 	}
 	w := &Writer{
-		cluster: c, topic: topic, acked: config.Acked, codec: codec,
+		cluster: c, topic: topic, acked: config.Acked, codec: codec, giveUp: cmp.Or(config.GiveUp, 2*time.Minute),
 		producerID: id.ProducerID, epoch: id.ProducerEpoch,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
@@ -381,7 +387,7 @@ func (l *lane) settle(a answer) error {
 	if a.err != nil && !errors.Is(a.err, sarama.ErrDuplicateSequenceNumber) {
 		return a.err
 	}
-	l.heard = true
+	l.heard, l.refused = true, time.Time{}
 	a.batch.acked = true
 	w := l.writer
 	w.cluster.answered()
@@ -445,10 +451,27 @@ func (l *lane) resend() error {
 			continue
 		}
 		if err != nil {
-			return errors.Join(err, l.quiet(err))
+			return cmp.Or(l.quiet(err), l.refuse(err))
 		}
 	}
 	return nil
+}
+
+// refuse makes an error that has lasted too long one that is not waited for. Only the broker's own word counts: as long
+// as it is away, it may come back.
+func (l *lane) refuse(err error) error {
+	var code sarama.KError
+	if !errors.As(err, &code) {
+		l.refused = time.Time{}
+		return err
+	}
+	if l.refused.IsZero() {
+		l.refused = time.Now()
+	}
+	if time.Since(l.refused) > l.writer.giveUp {
+		return fmt.Errorf("refused for %v: %s", l.writer.giveUp, reason(code))
+	}
+	return err
 }
 
 // split makes two of a batch that is larger than the topic takes, and has Append fill smaller ones from now on.

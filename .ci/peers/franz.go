@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// franzProduce is idempotent with acks=all, as franz-go is by default. Records are used again once acknowledged.
+func franzProduce(topic string, n int, file string) error {
+	values, err := lines(file)
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(broker),
+		kgo.DefaultProduceTopic(topic),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()), // all go to partition 0, so nothing is hashed
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ProducerBatchMaxBytes(1_000_000),
+		kgo.ProducerLinger(5*time.Millisecond),
+		kgo.MaxBufferedRecords(250_000),
+		kgo.DisableClientMetrics(),
+	)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx := context.Background()
+	records := sync.Pool{New: func() any { return new(kgo.Record) }}
+	var failed atomic.Pointer[error]
+	promise := func(r *kgo.Record, err error) {
+		if err != nil {
+			failed.Store(&err)
+		}
+		records.Put(r)
+	}
+	for i := range n {
+		r := records.Get().(*kgo.Record)
+		*r = kgo.Record{Key: []byte(key), Value: values[i%len(values)]}
+		client.Produce(ctx, r, promise)
+	}
+	if err := client.Flush(ctx); err != nil {
+		return err
+	}
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// franzConsume looks at every record, though only to count.
+func franzConsume(topic string, n int) error {
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(broker),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
+		kgo.FetchMaxPartitionBytes(4<<20),
+		kgo.DisableClientMetrics(),
+	)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	seen, size := 0, 0
+	for seen < n {
+		fetches := client.PollFetches(context.Background())
+		if err := fetches.Err(); err != nil {
+			return err
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			seen++
+			size += len(r.Value)
+		})
+	}
+	return counted(seen, size, n)
+}
