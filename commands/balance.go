@@ -74,7 +74,7 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 		if o.account != "" && entry.Account != o.account {
 			return nil
 		}
-		return view.shown(show(partition, r, &entry))
+		return view.shown(show(partition, r, entry))
 	}
 	// From offset 0, not from where the log starts: what is gone is told.
 	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit}
@@ -86,13 +86,13 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 }
 
 // shower makes what shows an entry in the output format.
-func (o *balanceOptions) shower(c *console) (func(int32, kafka.Record, *bizum.Entry) error, error) {
+func (o *balanceOptions) shower(c *console) (func(int32, kafka.Record, bizum.Entry) error, error) {
 	switch o.output {
 	case "none":
-		return func(int32, kafka.Record, *bizum.Entry) error { return nil }, nil
+		return func(int32, kafka.Record, bizum.Entry) error { return nil }, nil
 	case "table":
 		statement := newStatement(c, true)
-		return func(_ int32, r kafka.Record, e *bizum.Entry) error {
+		return func(_ int32, r kafka.Record, e bizum.Entry) error {
 			if e.Opens {
 				if err := statement.opening(e.Account, o.initial); err != nil {
 					return err
@@ -102,7 +102,7 @@ func (o *balanceOptions) shower(c *console) (func(int32, kafka.Record, *bizum.En
 		}, nil
 	}
 	lines, err := newLines(c, o.output, true)
-	return func(partition int32, r kafka.Record, e *bizum.Entry) error {
+	return func(partition int32, r kafka.Record, e bizum.Entry) error {
 		row := format.Row{Payment: e.Payment, Account: e.Account, Balance: e.Balance,
 			Partition: partition, Offset: r.Offset, Time: r.Time}
 		return lines.row(&row)

@@ -124,7 +124,7 @@ func (o *produceOptions) run(ctx context.Context, env Env, console *console) err
 		return interrupted(ctx, err)
 	}
 	defer writer.Close()
-	err = o.send(ctx, messages, &sender{writer: writer, statement: newStatement(console, false), now: env.Now}, tally)
+	err = o.send(ctx, messages, &sender{writer: writer, statement: newStatement(console, false)}, tally)
 	tally.summary(writer.Pending())
 	return err
 }
@@ -273,7 +273,7 @@ func readLines(r io.Reader, chunks chan<- chunk) {
 
 // sink is where messages go: to a topic, or, on a dry run, to the screen.
 type sink interface {
-	put(ctx context.Context, m message, due time.Time) error
+	put(ctx context.Context, m message, due, now time.Time) error
 	push()                           // let go of what was put
 	flush(ctx context.Context) error // and wait until it has arrived
 	show(m message) error            // one that has arrived, when paced
@@ -282,64 +282,69 @@ type sink interface {
 
 // send is the run: it waits until the next message is due, and puts it.
 func (o *produceOptions) send(ctx context.Context, next source, to sink, tally *tally) error {
-	began := tally.began
-	pace := bizum.Rate(o.rate.perSecond)
-	if o.paced {
-		pace = bizum.Pauses(o.seed, o.minDelay, o.maxDelay)
-	}
-	due := began
+	pace, push := o.pace(), to.push
 	var err error
 	for n := int64(0); err == nil && (o.count == 0 || n < o.count); n++ {
-		if o.rate.max {
-			due = tally.clock(n)
-		} else {
-			due = began.Add(pace.Next(tally.now().Sub(began)))
+		now := tally.clock(n)
+		due := now
+		if pace != nil {
+			due = tally.began.Add(pace.Next(now.Sub(tally.began)))
 		}
-		if o.duration > 0 && due.Sub(began) >= o.duration {
+		if o.duration > 0 && due.Sub(tally.began) >= o.duration {
 			break
 		}
-		if err = await(ctx, due.Sub(tally.now()), to); err != nil {
-			break
+		if due.After(now) {
+			await(ctx, due.Sub(now), to)
+			now = tally.now()
+		}
+		if n%seldom == 0 || pace != nil {
+			err = ctx.Err()
 		}
 		var m message
-		if m, err = next(ctx, to.push); err != nil {
-			break
+		if err == nil {
+			m, err = next(ctx, push)
 		}
-		if err = to.put(ctx, m, due); err != nil {
-			break
+		if err == nil {
+			err = to.put(ctx, m, due, now)
 		}
-		tally.put(n + 1)
-		if o.paced {
+		if err == nil && o.paced {
 			if err = to.flush(ctx); err == nil {
 				err = to.show(m)
 			}
 		}
-	}
-	if ctx.Err() != nil || errors.Is(err, io.EOF) {
-		err = nil
+		if err == nil {
+			tally.put(n + 1)
+		}
 	}
 	if errors.Is(err, errClosedPipe) {
 		return err
 	}
-	// The messages before a bad line are good.
-	return cmp.Or(arrive(ctx, to), err)
+	if ctx.Err() != nil || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return cmp.Or(arrive(ctx, to), err) // the messages before a bad line are good
 }
 
-// await waits for a due time, at least a millisecond at once, so that a fast pace goes in small batches.
-func await(ctx context.Context, left time.Duration, to sink) error {
-	if left <= 0 {
-		return ctx.Err()
+// pace says when messages are due; nil: as soon as can be.
+func (o *produceOptions) pace() *bizum.Pace {
+	switch {
+	case o.paced:
+		return bizum.Pauses(o.seed, o.minDelay, o.maxDelay)
+	case o.rate.max:
+		return nil
 	}
+	return bizum.Rate(o.rate.perSecond)
+}
+
+// await waits, at least a millisecond at once, so that a fast pace goes in small batches.
+func await(ctx context.Context, left time.Duration, to sink) {
 	to.push()
 	timer := time.NewTimer(max(left, time.Millisecond))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
-	case <-to.failed():
-		return nil // flush tells why
+	case <-to.failed(): // flush tells why
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -358,11 +363,12 @@ func arrive(ctx context.Context, to sink) error {
 type sender struct {
 	writer    *kafka.Writer
 	statement *statement
-	now       func() time.Time
+	now       time.Time // of the last message
 }
 
-func (s *sender) put(ctx context.Context, m message, due time.Time) error {
-	return s.writer.Append(ctx, m.key, m.value, s.now().UnixMilli(), due.UnixNano())
+func (s *sender) put(ctx context.Context, m message, due, now time.Time) error {
+	s.now = now
+	return s.writer.Append(ctx, m.key, m.value, now.UnixMilli(), due.UnixNano())
 }
 
 func (s *sender) push() { s.writer.Push() }
@@ -378,7 +384,7 @@ func (s *sender) flush(ctx context.Context) error {
 func (s *sender) failed() <-chan struct{} { return s.writer.Failed() }
 
 func (s *sender) show(m message) error {
-	if err := s.statement.row(s.now(), bizum.AccountOf(m.key), m.payment, 0); err != nil {
+	if err := s.statement.row(s.now, bizum.AccountOf(m.key), m.payment, 0); err != nil {
 		return err
 	}
 	return s.statement.console.flush()
@@ -390,7 +396,7 @@ type printer struct {
 	err     error
 }
 
-func (p *printer) put(_ context.Context, m message, _ time.Time) error {
+func (p *printer) put(_ context.Context, m message, _, _ time.Time) error {
 	return p.console.line(m.value)
 }
 func (p *printer) push()                       { p.err = p.console.flush() }

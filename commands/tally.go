@@ -35,9 +35,13 @@ func newTally(o *produceOptions, c *console, now func() time.Time) *tally {
 	return t
 }
 
-// clock is the time, looked at now and then only: at full speed it would cost as much as the work.
+// seldom is how many messages go by, at full speed, between two looks at the clock, which would cost as much as the
+// work.
+const seldom = 64
+
+// clock is the time when message n is looked at.
 func (t *tally) clock(n int64) time.Time {
-	if n%64 == 0 {
+	if !t.options.rate.max || n%seldom == 0 {
 		t.last = t.now()
 	}
 	return t.last
@@ -45,7 +49,7 @@ func (t *tally) clock(n int64) time.Time {
 
 // put counts a message that was handed over, and tells progress when it is time.
 func (t *tally) put(n int64) {
-	if t.options.paced || n%64 != 0 && t.options.rate.perSecond == 0 {
+	if t.options.paced || t.options.dryRun || t.options.rate.max && n%seldom != 0 {
 		return
 	}
 	t.mu.Lock()

@@ -20,71 +20,70 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-const usage = `usage: peers COMMAND, with the broker's address in BIZUMCTL_BROKERS
-  topic NAME                       make it anew with one partition; topics produce-* go
-  expect TOPIC N                   fail unless the topic holds N records
-  measure FILE COMMAND...          run it and write to FILE: seconds, CPU seconds, broker's CPU seconds, peak MB
-  franz-produce TOPIC N FILE       send N messages, FILE's lines over and over
-  franz-consume TOPIC N            read N messages and only count
-  sarama-produce TOPIC N FILE
-  sarama-consume TOPIC N
-  latency N                        N lines of consume --json on stdin: p50, p99 and max milliseconds from their timestamps
-  table KIND N FILE                the runs of KIND in FILE as a table of medians; N messages a run
-  latencies FILE                   the same of latencies
-`
+const usage = `usage: peers COMMAND ARG..., with the broker's address in BIZUMCTL_BROKERS
+  topic NAME                     make it, with one partition; every topic produce-* goes
+  expect TOPIC N                 fail unless the topic holds N records
+  measure FILE COMMAND...        run it; into FILE: seconds, CPU seconds, broker's CPU seconds, peak MB
+  franz-produce TOPIC N FILE     send N messages, FILE's lines over and over
+  franz-consume TOPIC N          read N messages, only to count them
+  sarama-produce TOPIC N FILE    the same
+  sarama-consume TOPIC N         the same
+  latency N                      N lines of consume --json on stdin; p50, p99 and max milliseconds from their timestamps
+  table KIND N FILE              a table of the runs of KIND in FILE, of N messages each`
 
-// key is the one that bizumctl gives its default account.
-const key = "cuenta"
-
-var broker = os.Getenv("BIZUMCTL_BROKERS")
+var (
+	broker = os.Getenv("BIZUMCTL_BROKERS")
+	key    = []byte("cuenta") // of bizumctl's default account
+)
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	args := os.Args[1:]
+	for len(args) < 4 {
+		args = append(args, "")
+	}
+	var err error
+	switch args[0] {
+	case "topic":
+		err = makeTopic(args[1])
+	case "expect":
+		err = expect(args[1], number(args[2]))
+	case "measure":
+		err = measure(args[1], args[2:])
+	case "franz-produce":
+		err = franzProduce(args[1], number(args[2]), args[3])
+	case "franz-consume":
+		err = franzConsume(args[1], number(args[2]))
+	case "sarama-produce":
+		err = saramaProduce(args[1], number(args[2]), args[3])
+	case "sarama-consume":
+		err = saramaConsume(args[1], number(args[2]))
+	case "latency":
+		err = latency(number(args[1]))
+	case "table":
+		err = table(args[1], number(args[2]), args[3])
+	default:
+		err = errors.New(usage)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "peers:", err)
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
-	name := strings.Join(args[:min(1, len(args))], "")
-	arg := func(i int) string {
-		if i < len(args) {
-			return args[i]
-		}
-		fmt.Fprint(os.Stderr, usage)
-		os.Exit(2)
-		return ""
+func number(arg string) int {
+	n, err := strconv.Atoi(arg)
+	if err != nil || n < 1 {
+		fmt.Fprintf(os.Stderr, "peers: %q is no count\n", arg)
+		os.Exit(1)
 	}
-	number := func(i int) int {
-		n, err := strconv.Atoi(arg(i))
-		if err != nil || n < 1 {
-			arg(len(args))
-		}
-		return n
+	return n
+}
+
+// counted fails a reader that saw more than there should be; with less it would not have come to its end.
+func counted(seen, size, n int) error {
+	if seen != n || size == 0 {
+		return fmt.Errorf("%d messages of %d bytes in all, not %d messages", seen, size, n)
 	}
-	switch name {
-	case "topic":
-		return makeTopic(arg(1))
-	case "expect":
-		return expect(arg(1), number(2))
-	case "measure":
-		return measure(arg(1), arg(2), args[3:])
-	case "franz-produce":
-		return franzProduce(arg(1), number(2), arg(3))
-	case "franz-consume":
-		return franzConsume(arg(1), number(2))
-	case "sarama-produce":
-		return saramaProduce(arg(1), number(2), arg(3))
-	case "sarama-consume":
-		return saramaConsume(arg(1), number(2))
-	case "latency":
-		return latency(number(1))
-	case "table":
-		return table(arg(1), number(2), arg(3))
-	case "latencies":
-		return latencies(arg(1))
-	}
-	arg(len(args))
 	return nil
 }
 
@@ -138,10 +137,10 @@ func expect(topic string, n int) error {
 
 // measure takes the figures of a command and its children from wait4, and the broker's from /proc. Linux counts the
 // memory that this process has into the command's peak, so less than that, some 10 MB, cannot be seen.
-func measure(file, name string, args []string) error {
+func measure(file string, args []string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, name, args...)
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
 	before, err := brokerCPU()
 	if err != nil {
@@ -149,7 +148,7 @@ func measure(file, name string, args []string) error {
 	}
 	start := time.Now()
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", args, err)
 	}
 	wall := time.Since(start)
 	after, err := brokerCPU()

@@ -8,8 +8,7 @@ import (
 	"github.com/rcrowley/go-metrics"
 )
 
-// saramaProduce has the settings that were the fastest of those tried. With Return.Successes it is slower still, so
-// messages cannot be used again.
+// saramaProduce allocates every message: to use them again takes Return.Successes, which costs more than it saves.
 func saramaProduce(topic string, n int, file string) error {
 	values, err := lines(file)
 	if err != nil {
@@ -45,10 +44,11 @@ func saramaProduce(topic string, n int, file string) error {
 	return <-failed
 }
 
+// saramaConsume keeps the default channels: larger ones were slower.
 func saramaConsume(topic string, n int) error {
 	metrics.UseNilMetrics = true
 	config := sarama.NewConfig()
-	config.Consumer.Fetch.Default = 1 << 20
+	config.Consumer.Fetch.Default = 4 << 20
 	consumer, err := sarama.NewConsumer([]string{broker}, config)
 	if err != nil {
 		return err
@@ -67,12 +67,4 @@ func saramaConsume(topic string, n int) error {
 		size += len(m.Value)
 	}
 	return counted(seen, size, n)
-}
-
-// counted fails when more was read than there should be; a reader that sees less does not get this far.
-func counted(seen, size, n int) error {
-	if seen != n || size == 0 {
-		return fmt.Errorf("read %d messages of %d bytes in all, not %d", seen, size, n)
-	}
-	return nil
 }
