@@ -297,6 +297,7 @@ func (o *produceOptions) send(ctx context.Context, next source, to sink, tally *
 			await(ctx, due.Sub(now), to)
 			now = tally.now()
 		}
+		tally.behind(now.Sub(due))
 		if n%seldom == 0 || pace != nil {
 			err = ctx.Err()
 		}

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -9,6 +10,9 @@ import (
 
 	"bizumctl/bizum/kafka"
 )
+
+// lateAfter is how far behind its schedule a run may be before that is told.
+const lateAfter = time.Second
 
 // tally counts what produce sends, and measures how long each bizum takes from when it was due to its acknowledgement.
 // From when it was due, not sent: a broker that stalls us is not left out of the figures.
@@ -18,7 +22,8 @@ type tally struct {
 	now     func() time.Time
 	began   time.Time
 
-	last time.Time // of clock
+	last     time.Time // of clock
+	lateTold bool
 
 	mu     sync.Mutex
 	sent   int64
@@ -110,9 +115,33 @@ func (t *tally) summary(pending int64) {
 	took := t.ended.Sub(t.began)
 	requested := ""
 	if o.rate.perSecond > 0 {
-		requested = fmt.Sprintf("%s/s requested, ", o.rate.String())
+		requested = o.rate.String() + "/s requested, "
 	}
-	t.console.remark("%s in %v: %s%.1f/s achieved, %.1f MB/s%s", sent, took.Round(time.Millisecond), requested,
-		float64(t.acks)/took.Seconds(), float64(t.bytes)/1e6/took.Seconds(), lost)
+	t.console.remark("%s in %v: %s%s/s achieved, %.1f MB/s%s", sent, took.Round(time.Millisecond), requested,
+		t.achieved(took), float64(t.bytes)/1e6/took.Seconds(), lost)
 	t.console.remark("acknowledged after p50 %v, p99 %v, max %v", t.percentile(50), t.percentile(99), t.percentile(100))
+}
+
+// achieved is the rate between the first and the last acknowledgement: the first bizum goes at once, so of n there are
+// n-1 intervals.
+func (t *tally) achieved(took time.Duration) string {
+	perSecond := float64(t.acks) / took.Seconds()
+	if t.options.rate.perSecond > 0 {
+		perSecond = float64(t.acks-1) / took.Seconds()
+	}
+	decimals := 1
+	if perSecond < 100 {
+		decimals = 3
+	}
+	return strconv.FormatFloat(perSecond, 'f', decimals, 64)
+}
+
+// behind tells, once, that the broker cannot keep the rate that was asked for.
+func (t *tally) behind(late time.Duration) {
+	if t.options.rate.perSecond == 0 || late < lateAfter || t.lateTold {
+		return
+	}
+	t.lateTold = true
+	t.console.remark("cannot keep %s/s: %v behind, and catching up as fast as the broker takes it",
+		t.options.rate.String(), late.Round(time.Millisecond))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -31,10 +30,10 @@ func franzProduce(topic string, n int, file string) error {
 	defer client.Close()
 	ctx := context.Background()
 	records := sync.Pool{New: func() any { return new(kgo.Record) }}
-	var failed atomic.Pointer[error]
+	var failed error // one promise is called at a time, and all of them before Flush returns
 	promise := func(r *kgo.Record, err error) {
 		if err != nil {
-			failed.Store(&err)
+			failed = err
 		}
 		records.Put(r)
 	}
@@ -46,20 +45,21 @@ func franzProduce(topic string, n int, file string) error {
 	if err := client.Flush(ctx); err != nil {
 		return err
 	}
-	if err := failed.Load(); err != nil {
-		return *err
-	}
-	return nil
+	return failed
 }
 
-// franzConsume has no record pool: giving each record back costs more than it saves.
-func franzConsume(topic string, n int) error {
-	client, err := kgo.NewClient(
+// franzConsume looks at every record, though only to count. With pooled, the client gets each one back.
+func franzConsume(topic string, n int, pooled bool) error {
+	options := []kgo.Opt{
 		kgo.SeedBrokers(broker),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
-		kgo.FetchMaxPartitionBytes(4<<20),
+		kgo.FetchMaxPartitionBytes(4 << 20), // the fastest of 1, 2, 4 and 10 MiB
 		kgo.DisableClientMetrics(),
-	)
+	}
+	if pooled {
+		options = append(options, kgo.WithPools(&recordPool{}))
+	}
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,21 @@ func franzConsume(topic string, n int) error {
 		fetches.EachRecord(func(r *kgo.Record) {
 			seen++
 			size += len(r.Value)
+			if pooled {
+				r.Recycle()
+			}
 		})
 	}
 	return counted(seen, size, n)
 }
+
+type recordPool struct{ pool sync.Pool }
+
+func (p *recordPool) GetRecords(n int) []kgo.Record {
+	if s, _ := p.pool.Get().(*[]kgo.Record); s != nil && cap(*s) >= n {
+		return (*s)[:0]
+	}
+	return make([]kgo.Record, 0, n)
+}
+
+func (p *recordPool) PutRecords(s []kgo.Record) { p.pool.Put(&s) }

@@ -25,7 +25,7 @@ const usage = `usage: peers COMMAND ARG..., with the broker's address in BIZUMCT
   expect TOPIC N                 fail unless the topic holds N records
   measure FILE COMMAND...        run it; into FILE: seconds, CPU seconds, broker's CPU seconds, peak MB
   franz-produce TOPIC N FILE     send N messages, FILE's lines over and over
-  franz-consume TOPIC N          read N messages, only to count them
+  franz-consume TOPIC N [pooled] read N messages, only to count them
   sarama-produce TOPIC N FILE    the same
   sarama-consume TOPIC N         the same
   latency N                      N lines of consume --json on stdin; p50, p99 and max milliseconds from their timestamps
@@ -52,7 +52,7 @@ func main() {
 	case "franz-produce":
 		err = franzProduce(args[1], number(args[2]), args[3])
 	case "franz-consume":
-		err = franzConsume(args[1], number(args[2]))
+		err = franzConsume(args[1], number(args[2]), args[3] == "pooled")
 	case "sarama-produce":
 		err = saramaProduce(args[1], number(args[2]), args[3])
 	case "sarama-consume":

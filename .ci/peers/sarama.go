@@ -8,7 +8,7 @@ import (
 	"github.com/rcrowley/go-metrics"
 )
 
-// saramaProduce allocates every message: to use them again takes Return.Successes, which costs more than it saves.
+// saramaProduce allocates every message: to use them again takes Return.Successes, which cost more than it saved.
 func saramaProduce(topic string, n int, file string) error {
 	values, err := lines(file)
 	if err != nil {
