@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -20,6 +21,11 @@ var names []byte
 var concepts []byte
 
 func main() {
+	if os.Getenv("GOGC") == "" {
+		// Batches of records come and go, and little is kept: collecting half as often saves a tenth of the time, and
+		// keeps produce and balance of 5 million payments below 100 MB. At 400 they pass it, and save little more.
+		debug.SetGCPercent(200)
+	}
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of the write, like any other
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

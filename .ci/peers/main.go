@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
@@ -138,7 +139,9 @@ func expect(topic string, n int) error {
 // measure takes the figures of a command and its children from wait4, and the broker's from /proc. Linux counts the
 // memory that this process has into the command's peak, so less than that, some 10 MB, cannot be seen.
 func measure(file string, args []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute) // a reader that misses a message waits for ever
 	defer cancel()
 	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr

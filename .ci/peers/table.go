@@ -21,7 +21,7 @@ func speed(n int) []column {
 	million, nanoseconds := float64(n)/1e6, 1e9/float64(n)
 	return []column{
 		{"M messages/s (min–max)", "%.2f", true, func(run, _ []float64) float64 { return million / run[0] }},
-		{"bizumctl : it", "%.2f", false, func(run, first []float64) float64 { return run[0] / first[0] }},
+		{"first row : this", "%.2f", false, func(run, first []float64) float64 { return run[0] / first[0] }},
 		{"CPU ns/message", "%.0f", false, func(run, _ []float64) float64 { return run[1] * nanoseconds }},
 		{"broker's CPU ns/message", "%.0f", false, func(run, _ []float64) float64 { return run[2] * nanoseconds }},
 		{"peak MB", "%.0f", false, func(run, _ []float64) float64 { return run[3] }},
@@ -37,7 +37,7 @@ var latencies = []column{
 	{"producer's CPU %", "%.0f", false, func(run, _ []float64) float64 { return 100 * run[8] / run[7] }},
 }
 
-// table prints the runs of one kind from a file of lines kind|name|figures, one a round, the first row's own included.
+// table prints the runs of one kind from a file of lines kind|name|figures, one a round for each name.
 func table(kind string, n int, file string) error {
 	f, err := os.Open(file)
 	if err != nil {
