@@ -60,9 +60,6 @@ func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
 	return Entry{Payment: p, Account: account.Name, Balance: balance, Opens: !known}, nil
 }
 
-// Initial is the balance that accounts open with.
-func (b *Book) Initial() Amount { return b.initial }
-
 // Accounts lists the accounts in the order in which they were opened. The caller must not change them.
 func (b *Book) Accounts() []Account { return b.accounts }
 

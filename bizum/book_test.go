@@ -51,9 +51,6 @@ func TestBook(t *testing.T) {
 	if got := book.Accounts(); !slices.Equal(got, want) {
 		t.Errorf("closing balances %v, want %v", got, want)
 	}
-	if book.Initial() != 200000 {
-		t.Errorf("opening balance %v", book.Initial())
-	}
 }
 
 // TestBookKeepsNoKey: the key's bytes belong to the batch it was read from.

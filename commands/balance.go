@@ -59,23 +59,16 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 		return err
 	}
 	book := bizum.NewBook(o.initial)
-	handle := func(partition int32, r kafka.Record) error {
-		p, err := bizum.ParsePayment(r.Value)
-		if err != nil {
-			return view.rejected(partition, r.Offset, err)
-		}
+	handle := view.checked(func(partition int32, r kafka.Record, p bizum.Payment) error {
 		entry, err := book.Apply(r.Key, p)
 		if err != nil {
 			return fmt.Errorf("message at %s/%d@%d: %w", o.topic, partition, r.Offset, err)
-		}
-		if p.Rounded {
-			view.rounded++
 		}
 		if o.account != "" && entry.Account != o.account {
 			return nil
 		}
 		return view.shown(show(partition, r, entry))
-	}
+	})
 	// From offset 0, not from where the log starts: what is gone is told.
 	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit}
 	err = f.run(ctx, handle, console.flush)

@@ -36,21 +36,46 @@ const (
 	misused = 2
 )
 
-// Run runs a command line and answers the exit code.
+// lastWords is how long a run may take to end after it was interrupted: a little more than what its parts may take.
+const lastWords = 6 * time.Second
+
+// Run runs a command line and answers the exit code. When ctx ends, it answers within lastWords, and leaves behind
+// what is still waiting then, for example for somebody to read our output.
 func Run(ctx context.Context, env Env, args []string) int {
 	if env.Version == "" {
 		env.Version = buildVersion()
 	}
-	err := newApp(env).RunContext(ctx, args)
+	ended := make(chan error, 1)
+	go func() { ended <- newApp(env).RunContext(ctx, args) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		select {
+		case err = <-ended:
+		case <-time.After(lastWords):
+			err = errors.New("interrupted, and nobody takes the output: it is not complete")
+		}
+	}
 	if err == nil || errors.Is(err, errClosedPipe) {
 		return done
 	}
-	newConsole(env, shared{color: "auto"}).report(err, hint(err))
+	said := saidError{color: "auto"}
+	_ = errors.As(err, &said)
+	newConsole(env, shared{color: said.color}).report(err, hint(err))
 	if errors.As(err, new(misuseError)) {
 		return misused
 	}
 	return failed
 }
+
+// saidError is the error of a command, with how it wants it coloured.
+type saidError struct {
+	error
+	color when
+}
+
+func (e saidError) Unwrap() error { return e.error }
 
 // hint says what to do about an error.
 func hint(err error) string {
@@ -96,10 +121,16 @@ func newApp(env Env) *cli.App {
 	}
 	app.OnUsageError = usageError
 	app.Action = func(c *cli.Context) error {
-		if c.Args().Present() {
-			return unknownCommand(app, c.Args().First())
+		if !c.Args().Present() || c.Args().First() == "help" && c.NArg() == 1 {
+			return cli.ShowAppHelp(c)
 		}
-		return cli.ShowAppHelp(c)
+		if c.Args().First() == "help" {
+			if command := app.Command(c.Args().Get(1)); command != nil {
+				return cli.ShowCommandHelp(c, command.Name)
+			}
+			return unknownCommand(app, c.Args().Get(1))
+		}
+		return unknownCommand(app, c.Args().First())
 	}
 	for _, command := range app.Commands {
 		prepare(env, command)
@@ -112,6 +143,13 @@ func prepare(env Env, command *cli.Command) {
 	command.CustomHelpTemplate = helpOf(command)
 	command.HideHelpCommand = true
 	command.OnUsageError = usageError
+	run := command.Action
+	command.Action = func(c *cli.Context) error {
+		if err := run(c); err != nil {
+			return saidError{err, *c.Generic("color").(*when)}
+		}
+		return nil
+	}
 	command.Before = func(c *cli.Context) error {
 		if c.Args().Present() {
 			return misuse("%s takes no argument, but was given %q", command.Name, c.Args().First())
@@ -120,13 +158,25 @@ func prepare(env Env, command *cli.Command) {
 	}
 }
 
-// fromEnvironment sets the flags that were not given from BIZUMCTL_ and the flag's name.
+// fromEnvironment sets the flags that were not given from BIZUMCTL_ and the flag's name. A flag that was given also
+// beats the environment's value for one that it excludes.
 func fromEnvironment(env Env, c *cli.Context) error {
+	given := make(map[string]bool)
+	for _, name := range c.FlagNames() {
+		given[name] = true
+		for _, others := range exclusive {
+			if slices.Contains(others, name) {
+				for _, other := range others {
+					given[other] = true
+				}
+			}
+		}
+	}
 	for _, flag := range c.Command.Flags {
 		name := flag.Names()[0]
 		variable := "BIZUMCTL_" + strings.ReplaceAll(strings.ToUpper(name), "-", "_")
 		value := env.Getenv(variable)
-		if value == "" || c.IsSet(name) {
+		if value == "" || given[name] || c.IsSet(name) {
 			continue
 		}
 		if err := c.Set(name, value); err != nil {
@@ -135,6 +185,9 @@ func fromEnvironment(env Env, c *cli.Context) error {
 	}
 	return nil
 }
+
+// exclusive are the flags of which one says what another one would say differently.
+var exclusive = [...][]string{{"output", "raw", "json"}, {"rate", "min-delay", "max-delay"}, {"group", "partition"}}
 
 // usageError is what the library calls for a flag that it cannot read. It names flags with one dash; we do as everyone
 // types them.

@@ -146,14 +146,16 @@ func (c *console) rejected(place string, reason error) {
 }
 
 func (c *console) tell(paint *color.Color, text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.remarksScreen {
-		text = string(appendSafe(nil, []byte(text)))
-	}
+	text = c.escaped(text)
 	if paint != nil {
 		text = paint.Sprint(text)
 	}
+	c.write(text)
+}
+
+func (c *console) write(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.clearProgress()
 	fmt.Fprintf(c.remarks, "bizumctl: %s\n", text)
 }
@@ -168,7 +170,7 @@ func (w logWriter) Write(line []byte) (int, error) {
 
 // report tells the error that ends the run, and what to do about it.
 func (c *console) report(err error, hint string) {
-	c.tell(nil, c.fault.Sprint("error:")+" "+c.escaped(err.Error()))
+	c.write(c.fault.Sprint("error:") + " " + c.escaped(err.Error()))
 	if hint != "" {
 		c.tell(nil, "hint: "+hint)
 	}

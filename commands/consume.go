@@ -79,7 +79,7 @@ func (o *consumeOptions) run(ctx context.Context, env Env, console *console) err
 		o.output = "json"
 	}
 	if err := cmp.Or(oneOf("output", o.output, "table", "text", "json", "csv", "raw"),
-		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count)); err != nil {
+		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count), notNegative("idle-timeout", o.idle)); err != nil {
 		return err
 	}
 	partitions, err := partitionNumbers(o.partitions)
@@ -112,23 +112,15 @@ func (o *consumeOptions) shower(v *view) (func(int32, kafka.Record) error, error
 		return func(_ int32, r kafka.Record) error { return v.shown(v.console.line(r.Value)) }, nil
 	case "table":
 		statement := newStatement(v.console, false)
-		return func(partition int32, r kafka.Record) error {
-			p, err := bizum.ParsePayment(r.Value)
-			if err != nil {
-				return v.rejected(partition, r.Offset, err)
-			}
+		return v.checked(func(_ int32, r kafka.Record, p bizum.Payment) error {
 			return v.shown(statement.row(r.Time, bizum.AccountOf(r.Key), p, 0))
-		}, nil
+		}), nil
 	}
 	lines, err := newLines(v.console, o.output, false)
-	return func(partition int32, r kafka.Record) error {
-		p, err := bizum.ParsePayment(r.Value)
-		if err != nil {
-			return v.rejected(partition, r.Offset, err)
-		}
-		row := format.Row{Payment: p, Account: bizum.AccountOf(r.Key), Partition: partition, Offset: r.Offset, Time: r.Time}
-		return v.shown(lines.row(&row))
-	}, err
+	return v.checked(func(partition int32, r kafka.Record, p bizum.Payment) error {
+		return v.shown(lines.row(&format.Row{Payment: p, Account: bizum.AccountOf(r.Key),
+			Partition: partition, Offset: r.Offset, Time: r.Time}))
+	}), err
 }
 
 // lines shows rows in a format, reusing one buffer.
@@ -160,6 +152,20 @@ type view struct {
 	count   int64 // of bizums to show; 0: endless
 
 	seen, bad, rounded int64
+}
+
+// checked makes a handler of records that shows the good ones.
+func (v *view) checked(show func(int32, kafka.Record, bizum.Payment) error) func(int32, kafka.Record) error {
+	return func(partition int32, r kafka.Record) error {
+		p, err := bizum.ParsePayment(r.Value)
+		if err != nil {
+			return v.rejected(partition, r.Offset, err)
+		}
+		if p.Rounded {
+			v.rounded++
+		}
+		return show(partition, r, p)
+	}
 }
 
 // shown counts a bizum once it is written.
@@ -209,9 +215,9 @@ func plural[N int | int32 | int64](n N, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-func notNegative(flag string, n int64) error {
+func notNegative[N int64 | time.Duration](flag string, n N) error {
 	if n < 0 {
-		return misuse("--%s %d: want 0 (endless) or more", flag, n)
+		return misuse("--%s %v: want 0 (endless) or more", flag, n)
 	}
 	return nil
 }

@@ -126,9 +126,11 @@ type place struct {
 	text   string
 	at     int64 // kafka.Start, kafka.End or an offset
 	back   int64 // so many before the end
-	time   time.Time
-	ago    time.Duration
 	byTime bool
+	time   time.Time
+
+	sinceNow bool // so long ago
+	ago      time.Duration
 }
 
 var errPlace = errors.New("want beginning, end, an offset, -N from the end, @TIME or @-1h")
@@ -160,6 +162,7 @@ func (p *place) setTime(s string) error {
 	p.byTime = true
 	if ago, ok := strings.CutPrefix(s, "-"); ok {
 		var err error
+		p.sinceNow = true
 		if p.ago, err = time.ParseDuration(ago); err != nil || p.ago < 0 {
 			return errPlace
 		}
@@ -183,7 +186,7 @@ func (p *place) String() string { return p.text }
 
 // moment is the time that the place means, if it is one.
 func (p *place) moment(now time.Time) time.Time {
-	if p.ago > 0 {
+	if p.sinceNow {
 		return now.Add(-p.ago)
 	}
 	return p.time

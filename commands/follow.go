@@ -41,6 +41,8 @@ type follower struct {
 	starts map[int32]int64 // by partition, where reading begins
 	stops  map[int32]int64 // and where it ends, if it does
 
+	members  *kafka.Group
+	awaiting bool // for the group to come to the stops
 	batches  chan delivery
 	failures chan error
 	ended    chan struct{} // closed when no more batches are taken
@@ -49,6 +51,7 @@ type follower struct {
 // delivery is a batch on its way to the handler. In a group its reader waits for the position that may be committed.
 type delivery struct {
 	kafka.Batch
+	first   int64 // what comes before it, in a log that ended before it, is not wanted
 	settled chan<- settlement
 }
 
@@ -68,13 +71,16 @@ func (f *follower) run(ctx context.Context, handle func(partition int32, r kafka
 	if err := f.begin(ctx); err != nil {
 		return unlessAsked(err)
 	}
-	left := f.read(ctx)
-	err := f.handleAll(ctx, handle, flush)
+	left, err := f.read(ctx)
+	if err != nil {
+		return err
+	}
+	err = cmp.Or(unlessAsked(f.handleAll(ctx, handle, flush)), flush())
 	close(f.ended)
 	stop()
 	select {
 	case leaving := <-left:
-		return cmp.Or(unlessAsked(err), leaving)
+		return cmp.Or(err, leaving)
 	case <-time.After(lastCommitWithin):
 		return fmt.Errorf("%s does not answer: the last bizums may not be committed to group %q, and be shown again",
 			f.cluster.Addresses(), f.group)
@@ -122,6 +128,10 @@ func (f *follower) begin(ctx context.Context) error {
 // awaitTopic lists the topic's partitions, once there is one.
 func (f *follower) awaitTopic(ctx context.Context) ([]int32, error) {
 	told := false
+	var idle <-chan time.Time
+	if f.idle > 0 {
+		idle = time.After(f.idle)
+	}
 	for {
 		partitions, err := f.cluster.Partitions(ctx, f.topic)
 		if ctx.Err() != nil {
@@ -137,6 +147,8 @@ func (f *follower) awaitTopic(ctx context.Context) ([]int32, error) {
 		}
 		select {
 		case <-time.After(lookForTopic):
+		case <-idle:
+			return nil, errEnough
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -147,7 +159,8 @@ func (f *follower) awaitTopic(ctx context.Context) ([]int32, error) {
 func (f *follower) resolve(ctx context.Context, partition int32, p *place) (int64, error) {
 	switch {
 	case p.byTime:
-		return f.cluster.Offset(ctx, f.topic, partition, p.moment(f.now()).UnixMilli())
+		at := max(p.moment(f.now()).UnixMilli(), 0) // below, numbers have meanings of their own
+		return f.cluster.Offset(ctx, f.topic, partition, at)
 	case p.back > 0:
 		end, err := f.cluster.Offset(ctx, f.topic, partition, kafka.End)
 		if err != nil {
@@ -179,15 +192,18 @@ func (f *follower) setStops(ctx context.Context) error {
 }
 
 // read begins to read, in goroutines. Left tells when there is nothing to wait for at the end: a group has been left.
-func (f *follower) read(ctx context.Context) (left <-chan error) {
+func (f *follower) read(ctx context.Context) (left <-chan error, err error) {
 	done := make(chan error, 1)
 	if f.group != "" {
+		if f.members, err = f.cluster.Group(f.group, f.topic); err != nil {
+			return nil, err
+		}
 		go func() {
 			err := f.readShared(ctx)
 			f.fail(err)
 			done <- err
 		}()
-		return done
+		return done, nil
 	}
 	close(done)
 	for p, from := range f.starts {
@@ -196,7 +212,7 @@ func (f *follower) read(ctx context.Context) (left <-chan error) {
 	if len(f.partitions) == 0 && !f.exit && f.until.text == "" {
 		go f.readNew(ctx, len(f.starts))
 	}
-	return done
+	return done, nil
 }
 
 // fail ends the run with the first error there is.
@@ -211,17 +227,24 @@ func (f *follower) fail(err error) {
 
 // readAll reads a partition that is ours alone.
 func (f *follower) readAll(ctx context.Context, partition int32, from int64) {
-	f.fail(f.readFrom(ctx, partition, from, func(b kafka.Batch) error { return f.deliver(ctx, delivery{Batch: b}) }))
+	position, err := f.within(ctx, partition, from)
+	if err == nil {
+		err = f.readFrom(ctx, partition, position, func(b kafka.Batch) error {
+			return f.deliver(ctx, delivery{Batch: b, first: from})
+		})
+	}
+	f.fail(err)
+}
+
+// within answers an offset to read from where the log ends before the one that a person named.
+func (f *follower) within(ctx context.Context, partition int32, from int64) (int64, error) {
+	end, err := f.cluster.Offset(ctx, f.topic, partition, kafka.End)
+	return min(from, end), err
 }
 
 // readFrom reads a partition. Where the log starts after the position, it tells how many offsets are gone and goes on
-// from there; where it ends before it, it waits until the position is reached.
+// from there.
 func (f *follower) readFrom(ctx context.Context, partition int32, from int64, deliver func(kafka.Batch) error) error {
-	end, err := f.cluster.Offset(ctx, f.topic, partition, kafka.End)
-	if err != nil {
-		return err
-	}
-	from = min(from, end)
 	for {
 		err := f.cluster.Read(ctx, f.topic, partition, from, deliver)
 		var out *kafka.OutOfRangeError
@@ -278,6 +301,7 @@ func (f *follower) handleAll(ctx context.Context, handle func(int32, kafka.Recor
 	if f.until.text != "" && f.untilLater() {
 		until = time.After(f.until.moment(f.now()).Sub(f.now()))
 	}
+	f.awaitGroup(ctx)
 	for f.group != "" || !f.reached(positions) {
 		select {
 		case d := <-f.batches:
@@ -305,6 +329,7 @@ func (f *follower) handleAll(ctx context.Context, handle func(int32, kafka.Recor
 			if err := f.setStops(ctx); err != nil {
 				return err
 			}
+			f.awaitGroup(ctx)
 		case <-idle:
 			return nil
 		case err := <-f.failures:
@@ -319,15 +344,11 @@ func (f *follower) handleAll(ctx context.Context, handle func(int32, kafka.Recor
 // handleBatch handles a batch's records up to the partition's stop, and answers the position after the last of them.
 func (f *follower) handleBatch(d *delivery, handle func(int32, kafka.Record) error) (position int64, seen int, err error) {
 	stop, stops := f.stops[d.Partition]
-	from := f.starts[d.Partition] // above the end, when reading began, if --from names an offset to come
-	if f.group != "" {
-		from = 0
-	}
 	for r := range d.Records() {
 		if stops && r.Offset >= stop {
 			break
 		}
-		if r.Offset < from {
+		if r.Offset < d.first {
 			continue
 		}
 		seen++

@@ -87,7 +87,7 @@ func (o *produceOptions) given(env Env) (source, error) {
 			select {
 			case now = <-chunks:
 			case <-ctx.Done():
-				return message{}, ctx.Err()
+				return message{}, context.Cause(ctx)
 			}
 		}
 		value := now.lines[0]

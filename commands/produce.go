@@ -161,50 +161,77 @@ type sink interface {
 	failed() <-chan struct{}
 }
 
-// send is the run: it waits until the next message is due, and puts it.
+// send is the run. When it is over, for whatever reason, it waits for what was put to arrive; interrupted, only a
+// little longer.
 func (o *produceOptions) send(ctx context.Context, next source, to sink, tally *tally) error {
-	pace, push := o.pace(), to.push
-	var err error
-	for n := int64(0); err == nil && (o.count == 0 || n < o.count); n++ {
-		now := tally.clock(n)
-		due := now
-		if pace != nil {
-			due = tally.began.Add(pace.Next(now.Sub(tally.began)))
-		}
-		if o.duration > 0 && due.Sub(tally.began) >= o.duration {
-			break
-		}
-		if due.After(now) {
-			await(ctx, due.Sub(now), to)
-			now = tally.now()
-		}
-		tally.behind(now.Sub(due))
-		if n%seldom == 0 || pace != nil {
-			err = ctx.Err()
-		}
-		var m message
-		if err == nil {
-			m, err = next(ctx, push)
-		}
-		if err == nil {
-			err = to.put(ctx, m, due, now)
-		}
-		if err == nil && o.paced {
-			if err = to.flush(ctx); err == nil {
-				err = to.show(m)
-			}
-		}
-		if err == nil {
-			tally.put(n + 1)
-		}
-	}
+	late, cancel := outlast(ctx, lastFlushWithin)
+	defer cancel()
+	err := o.sendAll(ctx, late, next, to, tally)
 	if errors.Is(err, errClosedPipe) {
 		return err
 	}
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
 		err = nil
 	}
-	return cmp.Or(arrive(ctx, to), err) // the messages before a bad line are good
+	return cmp.Or(to.flush(late), err) // the messages before a bad line are good
+}
+
+// sendAll waits until the next message is due, and puts it.
+func (o *produceOptions) sendAll(ctx, late context.Context, next source, to sink, tally *tally) error {
+	pace, push := o.pace(), to.push
+	until := ctx // to wait for input
+	if o.duration > 0 {
+		var cancel context.CancelFunc
+		until, cancel = context.WithDeadlineCause(ctx, tally.began.Add(o.duration), io.EOF)
+		defer cancel()
+	}
+	for n := int64(0); o.count == 0 || n < o.count; n++ {
+		now := tally.clock(n)
+		due := now
+		if pace != nil {
+			due = tally.began.Add(pace.Next(now.Sub(tally.began)))
+		}
+		if o.duration > 0 && due.Sub(tally.began) >= o.duration {
+			return nil
+		}
+		if due.After(now) {
+			await(ctx, due.Sub(now), to)
+			now = tally.now()
+		}
+		if pace != nil || n%seldom == 0 {
+			if ctx.Err() != nil {
+				return nil
+			}
+		}
+		tally.behind(now.Sub(due))
+		m, err := next(until, push)
+		if err != nil {
+			return err
+		}
+		if err := to.put(ctx, m, due, now); err != nil {
+			return err
+		}
+		tally.put(n + 1)
+		if o.paced {
+			if err := to.flush(late); err != nil {
+				return err
+			}
+			if err := to.show(m); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// outlast makes a context that ends so long after another one does.
+func outlast(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return late, func() {
+		stop()
+		cancel()
+	}
 }
 
 // pace says when messages are due; nil: as soon as can be.
@@ -228,17 +255,6 @@ func await(ctx context.Context, left time.Duration, to sink) {
 	case <-to.failed(): // flush tells why
 	case <-ctx.Done():
 	}
-}
-
-// arrive waits until what was put has arrived; once the run is interrupted, only a little longer.
-func arrive(ctx context.Context, to sink) error {
-	err := to.flush(ctx)
-	if err == nil || ctx.Err() == nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlushWithin)
-	defer cancel()
-	return to.flush(ctx)
 }
 
 // sender puts messages into a topic.

@@ -3,6 +3,8 @@ package commands
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"bizumctl/bizum/kafka"
@@ -10,46 +12,42 @@ import (
 
 // readShared reads the partitions that the group gives us.
 func (f *follower) readShared(ctx context.Context) error {
-	group, err := f.cluster.Group(f.group, f.topic)
-	if err != nil {
-		return err
-	}
-	defer group.Close()
-	if len(f.stops) > 0 {
-		go f.awaitPositions(ctx, group)
-	}
-	return group.Run(ctx, func(ctx context.Context, claim *kafka.Claim) error { return f.readClaim(ctx, group, claim) })
+	defer f.members.Close()
+	return f.members.Run(ctx, f.readClaim)
 }
 
 // readClaim reads a partition as long as it is ours, and commits what was flushed.
-func (f *follower) readClaim(ctx context.Context, group *kafka.Group, claim *kafka.Claim) error {
+func (f *follower) readClaim(ctx context.Context, claim *kafka.Claim) error {
 	p := claim.Partition
-	stored, err := group.Committed(ctx, []int32{p})
+	stored, err := f.members.Committed(ctx, []int32{p})
 	if err != nil {
 		return err
 	}
-	position := stored[p]
+	position, first := stored[p], int64(0)
 	if position < 0 {
-		if position, err = f.resolve(ctx, p, &f.from); err != nil {
+		if first, err = f.resolve(ctx, p, &f.from); err == nil {
+			position, err = f.within(ctx, p, first)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	committed, last := position, time.Now()
+	commit := func(ctx context.Context) error {
+		err := claim.Commit(ctx, position)
+		if err == nil {
+			committed, last = position, time.Now()
+		}
+		return err
+	}
 	settled := make(chan settlement, 1)
 	err = f.readFrom(ctx, p, position, func(b kafka.Batch) error {
-		err := f.deliver(ctx, delivery{b, settled})
-		if err != nil {
+		if err := f.deliver(ctx, delivery{b, first, settled}); err != nil {
 			return err
 		}
-		var s settlement
-		select {
-		case s = <-settled:
-		case <-f.ended:
-			select { // it may have been the last one that was handled
-			case s = <-settled:
-			default:
-				return errEnough
-			}
+		s, ok := f.settlement(settled)
+		if !ok {
+			return errEnough
 		}
 		if position = s.position; s.done {
 			return errEnough
@@ -57,20 +55,14 @@ func (f *follower) readClaim(ctx context.Context, group *kafka.Group, claim *kaf
 		if position == committed || time.Since(last) < commitEvery {
 			return nil
 		}
-		committed, last = position, time.Now()
-		return claim.Commit(ctx, position)
+		return commit(ctx)
 	})
 	if position != committed {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommitWithin)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommitWithin)
 		defer cancel()
-		if err := claim.Commit(ctx, position); err != nil {
-			select {
-			case <-f.ended:
-				return err
-			default:
-				return nil // the session is lost; whoever has the partition next shows it again
-			}
-		}
+		if failed := commit(last); failed != nil && f.isOver() {
+			return failed
+		} // else whoever has the partition next shows it again
 	}
 	if ctx.Err() != nil || errors.Is(err, errEnough) {
 		return nil
@@ -78,14 +70,44 @@ func (f *follower) readClaim(ctx context.Context, group *kafka.Group, claim *kaf
 	return err
 }
 
-// awaitPositions ends the run when the group, in all its members, has come to every stop.
-func (f *follower) awaitPositions(ctx context.Context, group *kafka.Group) {
-	var partitions []int32
-	for p := range f.stops {
-		partitions = append(partitions, p)
+// settlement waits until a batch was handled. It answers false when it never will be.
+func (f *follower) settlement(settled <-chan settlement) (s settlement, ok bool) {
+	select {
+	case s = <-settled:
+		return s, true
+	case <-f.ended:
 	}
+	select { // it may have been the last one that was handled
+	case s = <-settled:
+		return s, true
+	default:
+		return s, false
+	}
+}
+
+// isOver says whether the run has handled its last batch.
+func (f *follower) isOver() bool {
+	select {
+	case <-f.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitGroup begins to wait for the whole group, once it is known where to stop.
+func (f *follower) awaitGroup(ctx context.Context) {
+	if f.group != "" && len(f.stops) > 0 && !f.awaiting {
+		f.awaiting = true
+		go f.awaitPositions(ctx, maps.Clone(f.stops))
+	}
+}
+
+// awaitPositions ends the run when the group, in all its members, has come to every stop.
+func (f *follower) awaitPositions(ctx context.Context, stops map[int32]int64) {
+	partitions := slices.Collect(maps.Keys(stops))
 	for {
-		positions, err := group.Committed(ctx, partitions)
+		positions, err := f.members.Committed(ctx, partitions)
 		if err != nil {
 			f.fail(err)
 			return
@@ -96,7 +118,7 @@ func (f *follower) awaitPositions(ctx context.Context, group *kafka.Group) {
 			if position < 0 {
 				position = f.starts[p]
 			}
-			reached = reached && position >= f.stops[p]
+			reached = reached && position >= stops[p]
 		}
 		if reached {
 			f.fail(errEnough)

@@ -46,7 +46,7 @@ const seldom = 64
 
 // clock is the time when message n is looked at.
 func (t *tally) clock(n int64) time.Time {
-	if !t.options.rate.max || n%seldom == 0 {
+	if !t.options.rate.max || t.options.input != "" || n%seldom == 0 {
 		t.last = t.now()
 	}
 	return t.last

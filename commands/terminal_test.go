@@ -241,6 +241,17 @@ func TestColour(t *testing.T) {
 	}
 }
 
+// What the console says itself is not escaped.
+func TestErrorIsPainted(t *testing.T) {
+	s := newScreen(t)
+	if text := s.run(80, "consume", "--brokers", "localhost:1"); !strings.Contains(text, "bizumctl: \x1b[31;1merror:\x1b[") {
+		t.Errorf("%q", text)
+	}
+	if text := s.run(80, "consume", "--brokers", "localhost:1", "--color", "never"); strings.Contains(text, "\x1b") {
+		t.Errorf("%q", text)
+	}
+}
+
 // With --rate a terminal has one line of progress that changes, and nothing of it is left over.
 func TestProgress(t *testing.T) {
 	s := newScreen(t)

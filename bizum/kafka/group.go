@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,8 @@ func (g *Group) Close() {
 func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Claim) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	handler := &claims{group: g, own: own, stop: stop}
+	handler := &claims{group: g, own: own, stop: stop, wait: wait{cluster: g.cluster}}
+	defer handler.wait.over(false)
 	var failing time.Time // since when no session came about
 	for ctx.Err() == nil {
 		handler.joined = false
@@ -78,12 +80,12 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		case ctx.Err() != nil:
 		case handler.joined:
 			failing = time.Time{}
-		case err != nil && !passing(err):
+		case err != nil && !passing(err) && !lostSession(err):
 			return fmt.Errorf("group %q: %w", g.name, reason(err))
 		case failing.IsZero():
 			failing = time.Now()
 		case time.Since(failing) > patience:
-			g.cluster.waiting(err)
+			handler.wait.tell(err)
 		}
 		select { // a session that ends at once must not make a tight loop
 		case <-time.After(100 * time.Millisecond):
@@ -101,6 +103,7 @@ type claims struct {
 	own    func(ctx context.Context, claim *Claim) error
 	stop   func() // ends the membership
 	joined bool
+	wait   wait
 
 	mu  sync.Mutex
 	err error // the first one of own
@@ -117,7 +120,7 @@ func (h *claims) fail(err error) {
 
 func (h *claims) Setup(sarama.ConsumerGroupSession) error {
 	h.joined = true
-	h.group.cluster.answered()
+	h.wait.over(true)
 	return nil
 }
 
@@ -178,17 +181,18 @@ func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]in
 				map[string][]int32{g.topic: partitions})
 			request.RequireStable = true // wait for offsets of a transaction that is being completed
 			response, err := coordinator.FetchOffset(request)
-			if err == nil {
-				err = orNil(response.Err)
+			if err != nil {
+				return err
 			}
+			err = orNil(response.Err)
 			if errors.Is(err, sarama.ErrGroupIDNotFound) { // kfake says so where Kafka answers -1
 				err = nil
 			}
 			for _, p := range partitions {
 				positions[p] = -1
-				if block := response.GetBlock(g.topic, p); err == nil && block != nil {
+				if block := response.GetBlock(g.topic, p); block != nil {
 					positions[p] = block.Offset
-					err = orNil(block.Err)
+					err = cmp.Or(err, orNil(block.Err))
 				}
 			}
 			return err
@@ -225,6 +229,8 @@ func (g *Group) ask(question func(*sarama.Broker) error) error {
 }
 
 func (g *Group) disconnect() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.coordinator != nil {
 		go g.coordinator.Close()
 	}

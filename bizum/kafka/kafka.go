@@ -53,7 +53,7 @@ type Cluster struct {
 
 	outage struct {
 		sync.Mutex
-		told string
+		waits int // that have been told of
 	}
 }
 
@@ -103,13 +103,15 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 	ctx, cancel := context.WithTimeout(ctx, firstContact)
 	defer cancel()
 	partitions, err := await(ctx, func() ([]int32, error) {
-		if err := c.client.RefreshMetadata(topic); err != nil {
+		if err := c.refresh(topic); err != nil {
 			return nil, err
 		}
 		return c.client.Partitions(topic)
 	})
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, sarama.ErrOutOfBrokers):
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("%w at %s in time; is that the port of a Kafka broker?", ErrUnreachable, c.Addresses())
+	case errors.Is(err, sarama.ErrOutOfBrokers):
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.Addresses(), reason(err))
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
 		return nil, fmt.Errorf("%q: %w", topic, ErrNoTopic)
@@ -117,6 +119,15 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 		return nil, fmt.Errorf("topic %q: %w", topic, reason(err))
 	}
 	return partitions, nil
+}
+
+// refresh looks up anew who leads what. That a partition has no leader just now is for whoever wants that partition.
+func (c *Cluster) refresh(topic string) error {
+	err := c.client.RefreshMetadata(topic)
+	if errors.Is(err, sarama.ErrLeaderNotAvailable) {
+		return nil
+	}
+	return err
 }
 
 // Addresses names the brokers we were given.
@@ -211,18 +222,19 @@ func (c *Cluster) offset(topic string, partition int32, at int64) (int64, error)
 	return block.Offset, orNil(block.Err)
 }
 
-// connect opens a connection of the caller's own to the partition's leader.
-func (c *Cluster) connect(topic string, partition int32) (*sarama.Broker, error) {
-	if err := c.client.RefreshMetadata(topic); err != nil {
-		return nil, err
+// leader is the address of a partition's leader.
+func (c *Cluster) leader(topic string, partition int32) (string, error) {
+	if err := c.refresh(topic); err != nil {
+		return "", err
 	}
 	leader, err := c.client.Leader(topic, partition)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	return c.open(leader.Addr())
+	return leader.Addr(), nil
 }
 
+// open makes a connection of the caller's own.
 func (c *Cluster) open(address string) (*sarama.Broker, error) {
 	broker := sarama.NewBroker(address)
 	if err := broker.Open(c.conf); err != nil {
@@ -239,12 +251,14 @@ func (c *Cluster) open(address string) (*sarama.Broker, error) {
 func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, error) {
 	var mu sync.Mutex
 	var last error
+	wait := wait{cluster: c}
 	told := time.AfterFunc(patience, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		c.waiting(last)
+		if ctx.Err() == nil {
+			wait.tell(last)
+		}
 	})
-	defer told.Stop()
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, time.Second
 	result, err := backoff.Retry(ctx, func() (T, error) {
@@ -258,31 +272,45 @@ func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, 
 		defer mu.Unlock()
 		last = err
 	}))
-	if err == nil {
-		c.answered()
-	}
+	told.Stop()
+	wait.over(err == nil)
 	return result, err
 }
 
-// waiting tells once for all partitions what is being waited for; answered takes it back.
-func (c *Cluster) waiting(cause error) {
-	text := "waiting for " + c.Addresses() + ": no answer yet"
-	if cause != nil {
-		text = fmt.Sprintf("waiting for %s: %v", c.Addresses(), reason(cause))
-	}
+// wait is something that is being waited for, and whether that was told.
+type wait struct {
+	cluster *Cluster
+	told    bool
+}
+
+// tell says what is being waited for. All the waits of a cluster are told as one, for they are mostly of one cause.
+func (w *wait) tell(cause error) {
+	c := w.cluster
 	c.outage.Lock()
 	defer c.outage.Unlock()
-	if c.outage.told == "" && c.config.Notice != nil {
-		c.outage.told = text
-		c.config.Notice(text)
+	if w.told {
+		return
+	}
+	w.told = true
+	if c.outage.waits++; c.outage.waits == 1 && c.config.Notice != nil {
+		text := "no answer yet"
+		if cause != nil {
+			text = reason(cause).Error()
+		}
+		c.config.Notice(fmt.Sprintf("waiting for %s: %s", c.Addresses(), text))
 	}
 }
 
-func (c *Cluster) answered() {
+// over ends the wait, and tells that there was an answer when nothing else is waited for.
+func (w *wait) over(answered bool) {
+	c := w.cluster
 	c.outage.Lock()
 	defer c.outage.Unlock()
-	if c.outage.told != "" {
-		c.outage.told = ""
+	if !w.told {
+		return
+	}
+	w.told = false
+	if c.outage.waits--; c.outage.waits == 0 && answered && c.config.Notice != nil {
 		c.config.Notice(c.Addresses() + " answers again")
 	}
 }
@@ -351,10 +379,8 @@ func reason(err error) error {
 		return fmt.Errorf("host %q not found", lookup.Name)
 	case errors.As(err, &address):
 		return fmt.Errorf("address %q: %s", address.Addr, address.Err)
-	case errors.Is(err, context.DeadlineExceeded):
-		return errors.New("it does not speak in time; is that the port of a Kafka broker?")
-	case errors.As(err, &op) && op.Timeout():
-		return errors.New("it does not speak in time; is that the port of a Kafka broker?")
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &op) && op.Timeout():
+		return errors.New("no answer in time")
 	case errors.As(err, &op) && op.Op == "dial":
 		return fmt.Errorf("%s: %w", op.Addr, cause(op.Err))
 	case errors.As(err, &op):

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -283,6 +284,23 @@ func TestEnd(t *testing.T) {
 	equal(t, b.read(0, 1, b.end(0)), []string{"b", "c", "d", "e", "f"})
 }
 
+// Two transactions overlap, and the one that began first is aborted last: neither is seen.
+func TestOverlappingAborts(t *testing.T) {
+	b := newBench(t, 1)
+	begin := func(value string) *kgo.Client {
+		client := b.client(b.address, kgo.TransactionalID(fmt.Sprintf("%s-%x", b.topic, rand.Uint64())))
+		b.must(client.BeginTransaction())
+		b.must(client.ProduceSync(b.ctx, &kgo.Record{Topic: b.topic, Value: []byte(value)}).FirstErr())
+		return client
+	}
+	one, two := begin("no-1"), begin("no-2")
+	b.must(two.EndTransaction(b.ctx, kgo.TryAbort))
+	b.must(one.EndTransaction(b.ctx, kgo.TryAbort))
+	b.awaitEnd(0, 4)
+	b.produce(0, "yes")
+	equal(t, b.read(0, 0, b.end(0)), []string{"yes"})
+}
+
 // What an open transaction holds back is neither shown nor part of the end.
 func TestOpenTransaction(t *testing.T) {
 	b := newBench(t, 1)
@@ -480,6 +498,115 @@ func TestLeaderMoves(t *testing.T) {
 	}
 }
 
+// refusal answers a produce request with an error for each of its partitions.
+func refusal(request kmsg.Request, code int16) kmsg.Response {
+	produce := request.(*kmsg.ProduceRequest)
+	response := produce.ResponseKind().(*kmsg.ProduceResponse)
+	for _, topic := range produce.Topics {
+		answer := kmsg.ProduceResponseTopic{Topic: topic.Topic}
+		for _, p := range topic.Partitions {
+			partition := kmsg.NewProduceResponseTopicPartition()
+			partition.Partition, partition.ErrorCode = p.Partition, code
+			answer.Partitions = append(answer.Partitions, partition)
+		}
+		response.Topics = append(response.Topics, answer)
+	}
+	return response
+}
+
+// The very first batch of a producer is refused while others are waiting to go: a broker that knows nothing of the
+// producer would take the second one first.
+func TestFirstBatchRefused(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	b.produce(0, "before")
+	w := b.writer(kafka.WriterConfig{})
+	want := numbers(0, 100_000)
+	filled := make(chan struct{})
+	fake.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		select { // until others are in flight, if the writer lets them
+		case <-filled:
+		case <-time.After(300 * time.Millisecond):
+		}
+		return refusal(request, kerr.NotEnoughReplicas.Code), nil, true
+	})
+	for _, v := range want {
+		b.must(w.Append(b.ctx, []byte("cuenta"), []byte(v), 0, 0))
+	}
+	close(filled)
+	b.must(w.Flush(b.ctx))
+	equal(t, b.read(0, 1, b.end(0)), want)
+}
+
+// deafListener accepts connections, but while deaf hands none on.
+type deafListener struct {
+	net.Listener
+	deaf atomic.Bool
+}
+
+func (l *deafListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil || !l.deaf.Load() {
+			return conn, err
+		}
+	}
+}
+
+// A leader that hangs does not keep the Writer from being closed.
+func TestCloseWhileConnecting(t *testing.T) {
+	var listener *deafListener
+	fake := fakeCluster(t, kfake.ListenFn(func(string, string) (net.Listener, error) {
+		l, err := net.Listen("tcp", "localhost:0")
+		listener = &deafListener{Listener: l}
+		return listener, err
+	}))
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	w := b.writer(kafka.WriterConfig{})
+	listener.deaf.Store(true) // before the writer connects, which it does for the first batch
+	b.must(w.Append(b.ctx, nil, []byte("x"), 0, 0))
+	ctx, cancel := context.WithTimeout(b.ctx, 500*time.Millisecond)
+	defer cancel()
+	if err := w.Flush(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	w.Close()
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("closing took %v", took)
+	}
+}
+
+// A partition without a leader is no reason not to read the others.
+func TestLeaderless(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 2, nil)
+	b.produce(0, "a")
+	fake.ControlKey(int16(kmsg.Metadata), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		host, port, _ := net.SplitHostPort(b.address)
+		number, _ := strconv.Atoi(port)
+		response := request.ResponseKind().(*kmsg.MetadataResponse)
+		response.Brokers = []kmsg.MetadataResponseBroker{{Host: host, Port: int32(number)}}
+		topic := kmsg.NewMetadataResponseTopic()
+		topic.Topic = &b.topic
+		for p := range int32(2) {
+			partition := kmsg.NewMetadataResponseTopicPartition()
+			partition.Partition, partition.Replicas, partition.ISR = p, []int32{0}, []int32{0}
+			if p == 1 {
+				partition.Leader, partition.ErrorCode = -1, kerr.LeaderNotAvailable.Code
+			}
+			topic.Partitions = append(topic.Partitions, partition)
+		}
+		response.Topics = append(response.Topics, topic)
+		return response, nil, true
+	})
+	if list, err := b.cluster.Partitions(b.ctx, b.topic); err != nil || len(list) != 2 {
+		t.Errorf("partitions %v, %v", list, err)
+	}
+	equal(t, b.read(0, 0, 1), []string{"a"})
+}
+
 // An error that no waiting mends ends the Writer, and the count of what was delivered is right.
 func TestLastingError(t *testing.T) {
 	fake := fakeCluster(t)
@@ -488,8 +615,8 @@ func TestLastingError(t *testing.T) {
 	b.write(w, "a", "b")
 	fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.TopicAuthorizationFailed, Count: -1})
 	b.must(w.Append(b.ctx, nil, []byte("c"), 0, 0))
-	if err := w.Flush(b.ctx); err == nil || w.Err() == nil || w.Pending() != 1 {
-		t.Errorf("flush: %v, error: %v, pending: %d; want both and 1", err, w.Err(), w.Pending())
+	if err := w.Flush(b.ctx); err == nil || w.Pending() != 1 {
+		t.Errorf("flush: %v, pending: %d; want an error and 1", err, w.Pending())
 	}
 	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
 }
@@ -575,6 +702,28 @@ func TestCorruptBatch(t *testing.T) {
 	})
 	equal(t, got, []string{"a"})
 	if want := "corrupt batch at " + b.topic + "/0@1: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// A batch that unfolds to less than it says is corrupt, though its checksum is right.
+func TestTruncatedCompression(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	b.produce(0, "a")
+	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		partition := kmsg.NewFetchResponseTopicPartition()
+		partition.HighWatermark, partition.LastStableOffset = 1, 1
+		partition.RecordBatches = seal(kmsg.RecordBatch{Magic: 2, Attributes: 1, ProducerID: -1, NumRecords: 1,
+			Records: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, 2}}) // the beginning of a gzip
+		response := request.ResponseKind().(*kmsg.FetchResponse)
+		response.Topics = []kmsg.FetchResponseTopic{{Topic: b.topic,
+			Partitions: []kmsg.FetchResponseTopicPartition{partition}}}
+		return response, nil, true
+	})
+	err := b.cluster.Read(b.ctx, b.topic, 0, 0, func(kafka.Batch) error { return nil })
+	if want := "corrupt batch at " + b.topic + "/0@0: "; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
@@ -745,6 +894,35 @@ func TestGroup(t *testing.T) {
 		if position != 2 {
 			t.Errorf("position of %d is %d, want what the last owner committed", p, position)
 		}
+	}
+}
+
+// The coordinator goes away while positions are asked for, and comes back.
+func TestCoordinatorOutage(t *testing.T) {
+	dir := t.TempDir()
+	broker, err := devbroker.Start("localhost:0", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := broker.Address()
+	b := benchAt(t, address, 1, nil)
+	group, err := b.cluster.Group("g", b.topic)
+	b.must(err)
+	defer group.Close()
+	_, err = group.Committed(b.ctx, []int32{0})
+	b.must(err)
+	broker.Close()
+	ctx, cancel := context.WithTimeout(b.ctx, 200*time.Millisecond)
+	defer cancel()
+	if positions, err := group.Committed(ctx, []int32{0}); err == nil {
+		t.Fatalf("%v, %v", positions, err)
+	}
+	if broker, err = devbroker.Start(address, dir); err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	if positions, err := group.Committed(b.ctx, []int32{0}); err != nil || positions[0] != -1 {
+		t.Fatalf("%v, %v", positions, err)
 	}
 }
 

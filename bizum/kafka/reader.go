@@ -1,12 +1,15 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -123,7 +126,7 @@ func (r *reader) next(ctx context.Context) (Batch, error) {
 		}
 		batch, err := r.batch(block)
 		if err != nil || batch.Next > r.position || !block.Partial {
-			r.position = batch.Next
+			r.position, r.bytes = batch.Next, max(r.bytes, fetchBytes)
 			return batch, err
 		}
 		if r.bytes > fetchBytesMax/2 {
@@ -137,11 +140,16 @@ func (r *reader) next(ctx context.Context) (Batch, error) {
 // fetch asks for what is at the position until there is an answer. After an error it takes a new connection: the leader
 // may be another by then. A try that ctx leaves behind touches nothing of the reader, and closes its connection itself.
 func (r *reader) fetch(ctx context.Context) (*sarama.FetchResponseBlock, error) {
-	broker, request := r.broker, r.request()
+	const cutMost = 3
+	broker, request, cut := r.broker, r.request(), 0
 	r.broker = nil
 	block, err := persist(ctx, r.cluster, func() (block *sarama.FetchResponseBlock, err error) {
 		if broker == nil {
-			if broker, err = r.cluster.connect(r.topic, r.partition); err != nil {
+			address, err := r.cluster.leader(r.topic, r.partition)
+			if err != nil {
+				return nil, err
+			}
+			if broker, err = r.cluster.open(address); err != nil {
 				return nil, err
 			}
 		}
@@ -149,6 +157,11 @@ func (r *reader) fetch(ctx context.Context) (*sarama.FetchResponseBlock, error) 
 		if err != nil || ctx.Err() != nil {
 			go broker.Close()
 			broker = nil
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) { // of a connection, or of what is compressed: only that lasts
+			if cut++; cut == cutMost {
+				err = sarama.PacketDecodingError{Info: "it ends too early"}
+			}
 		}
 		return block, err
 	})
@@ -191,8 +204,11 @@ func (r *reader) disconnect() {
 // batch takes out of a response what a reader of committed records may see.
 func (r *reader) batch(block *sarama.FetchResponseBlock) (Batch, error) {
 	batch := Batch{Partition: r.partition, Next: r.position, From: r.position}
-	aborted := make(map[int64]bool) // producer ids whose open transaction ends in an abort
-	transactions := block.AbortedTransactions
+	aborted := make(map[int64]bool)           // producer ids whose open transaction ends in an abort
+	transactions := block.AbortedTransactions // in the order in which they ended
+	slices.SortFunc(transactions, func(a, b *sarama.AbortedTransaction) int {
+		return cmp.Compare(a.FirstOffset, b.FirstOffset)
+	})
 	for _, set := range block.RecordsSet {
 		records := set.RecordBatch
 		if records == nil {

@@ -87,8 +87,10 @@ type lane struct {
 	sequence    int32
 	broker      *sarama.Broker
 	answers     chan answer
-	outstanding int       // requests without an answer
-	heard       bool      // an acknowledgement, since the last look
+	outstanding int  // requests without an answer
+	heard       bool // an acknowledgement, since the last look
+	known       bool // to the broker: it has taken a batch
+	wait        wait
 	refused     time.Time // since when the broker refuses, zero if it does not
 }
 
@@ -152,7 +154,8 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		w.free <- nil
 	}
 	for _, p := range partitions {
-		l := &lane{writer: w, partition: p, queue: make(chan *batch, batches), answers: make(chan answer, inFlightMax)}
+		l := &lane{writer: w, partition: p, wait: wait{cluster: c},
+			queue: make(chan *batch, batches), answers: make(chan answer, inFlightMax)}
 		w.lanes = append(w.lanes, l)
 		go l.run()
 	}
@@ -266,18 +269,8 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Failed is closed when the Writer has given up; Err says why.
+// Failed is closed when the Writer has given up; Flush says why.
 func (w *Writer) Failed() <-chan struct{} { return w.failed }
-
-// Err is the error that ended the Writer, if one did.
-func (w *Writer) Err() error {
-	select {
-	case <-w.failed:
-		return w.err
-	default:
-		return nil
-	}
-}
 
 // Pending counts the records that were appended and not acknowledged.
 func (w *Writer) Pending() int64 { return w.pending.Load() }
@@ -300,7 +293,7 @@ func (l *lane) run() {
 	defer silence.Stop()
 	for {
 		queue := l.queue
-		if len(l.inFlight) == inFlightMax {
+		if len(l.inFlight) >= l.window() {
 			queue = nil
 		}
 		var err error
@@ -312,7 +305,7 @@ func (l *lane) run() {
 			err = l.settle(a)
 		case <-silence.C:
 			if l.outstanding > 0 && !l.heard {
-				w.cluster.waiting(nil)
+				l.wait.tell(nil)
 			}
 			l.heard = false
 		case <-w.ctx.Done():
@@ -329,6 +322,15 @@ func (l *lane) run() {
 			return
 		}
 	}
+}
+
+// window is how many batches may be under way. Only one, until the broker knows the producer: a broker that does not
+// takes any sequence number for the first one, and so would take the second batch when it has refused the first.
+func (l *lane) window() int {
+	if l.known {
+		return inFlightMax
+	}
+	return 1
 }
 
 // number gives a batch its place in the order. Sequence numbers count records and begin again at 0 after 2^31-1.
@@ -387,10 +389,10 @@ func (l *lane) settle(a answer) error {
 	if a.err != nil && !errors.Is(a.err, sarama.ErrDuplicateSequenceNumber) {
 		return a.err
 	}
-	l.heard, l.refused = true, time.Time{}
+	l.heard, l.known, l.refused = true, true, time.Time{}
 	a.batch.acked = true
 	w := l.writer
-	w.cluster.answered()
+	l.wait.over(true)
 	for len(l.inFlight) > 0 && l.inFlight[0].acked {
 		b := l.inFlight[0]
 		l.inFlight = slices.Delete(l.inFlight, 0, 1)
@@ -495,25 +497,40 @@ func (w *Writer) fail(err error) {
 	})
 }
 
-// connection answers the connection to a partition's leader, which all partitions of that leader share.
+// connection answers the connection to a partition's leader, which all partitions of that leader share. It opens one
+// without holding the lock: a broker may take long to answer, and others must not wait for it.
 func (w *Writer) connection(partition int32) (*sarama.Broker, error) {
-	if err := w.cluster.client.RefreshMetadata(w.topic); err != nil {
-		return nil, err
-	}
-	leader, err := w.cluster.client.Leader(w.topic, partition)
+	address, err := w.cluster.leader(w.topic, partition)
 	if err != nil {
 		return nil, err
 	}
-	w.connections.Lock()
-	defer w.connections.Unlock()
-	if broker := w.connections.byAddress[leader.Addr()]; broker != nil {
+	if broker := w.shared(address, nil); broker != nil {
 		return broker, nil
 	}
-	broker, err := w.cluster.open(leader.Addr())
-	if err == nil && w.ctx.Err() == nil {
-		w.connections.byAddress[leader.Addr()] = broker
+	broker, err := w.cluster.open(address)
+	if err != nil {
+		return nil, err
 	}
-	return broker, err
+	shared := w.shared(address, broker)
+	if shared != broker { // another partition was quicker, or the Writer is closed
+		go broker.Close()
+	}
+	if shared == nil {
+		return nil, context.Canceled
+	}
+	return shared, nil
+}
+
+// shared answers the connection that there is to an address, after offering one for the case that there is none.
+func (w *Writer) shared(address string, offer *sarama.Broker) *sarama.Broker {
+	w.connections.Lock()
+	defer w.connections.Unlock()
+	broker := w.connections.byAddress[address]
+	if broker == nil && offer != nil && w.ctx.Err() == nil {
+		broker = offer
+		w.connections.byAddress[address] = offer
+	}
+	return broker
 }
 
 // drop closes a broken connection, unless another partition has done so.

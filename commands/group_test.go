@@ -1,0 +1,89 @@
+package commands_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"bizumctl/commands"
+)
+
+// groupRun consumes ten bizums in group g on a broker that can be told to fail, and answers what came of it and the
+// position that is committed afterwards.
+func groupRun(t *testing.T, prepare func(*kfake.Cluster, *kadm.Client), ctx context.Context) (code int, lines int, errors string, position int64) {
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "bizums"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	for range 10 {
+		r := &kgo.Record{Topic: "bizums", Value: []byte("Ana;10;Cine;ENVIO")}
+		if err := client.ProduceSync(context.Background(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin := kadm.NewClient(client)
+	prepare(fake, admin)
+	var stdout, stderr bytes.Buffer
+	code = commands.Run(ctx, commands.Env{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Now: time.Now,
+		Getenv: func(string) string { return "" }},
+		[]string{"bizumctl", "consume", "--group", "g", "--raw", "--idle-timeout", "2s", "-b", fake.ListenAddrs()[0]})
+	offsets, err := admin.FetchOffsets(context.Background(), "g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	position = -1
+	if offset, ok := offsets.Lookup("bizums", 0); ok {
+		position = offset.At
+	}
+	return code, strings.Count(stdout.String(), "\n"), stderr.String(), position
+}
+
+// A position beyond the end of the log is an error, not a jump.
+func TestGroupBeyondEnd(t *testing.T) {
+	code, lines, errors, position := groupRun(t, func(_ *kfake.Cluster, admin *kadm.Client) {
+		offsets := kadm.Offsets{}
+		offsets.AddOffset("bizums", 0, 100, -1)
+		if err := admin.CommitAllOffsets(context.Background(), "g", offsets); err != nil {
+			t.Fatal(err)
+		}
+	}, context.Background())
+	if code != 1 || lines != 0 || position != 100 || !strings.Contains(errors, "ends at offset 10, before position 100") {
+		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
+	}
+}
+
+// A commit that is refused once is tried again.
+func TestGroupCommitRefusedOnce(t *testing.T) {
+	code, lines, errors, position := groupRun(t, func(fake *kfake.Cluster, _ *kadm.Client) {
+		fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.NotCoordinator, Count: 1})
+	}, context.Background())
+	if code != 0 || lines != 10 || position != 10 {
+		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
+	}
+}
+
+// When positions cannot be committed, the run is no success.
+func TestGroupCommitRefused(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer time.AfterFunc(3*time.Second, cancel).Stop()
+	code, lines, errors, position := groupRun(t, func(fake *kfake.Cluster, _ *kadm.Client) {
+		fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.NotCoordinator, Count: -1})
+	}, ctx)
+	if code != 1 || lines != 10 || position != -1 || !strings.Contains(errors, "may not be committed") {
+		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
+	}
+}
