@@ -15,6 +15,9 @@ import (
 	"bizumctl/bizum/kafka"
 )
 
+// lingerMost is how long a bizum may wait for others to go with it.
+const lingerMost = 50 * time.Millisecond
+
 // lastFlushWithin is how long an interrupted run may take to deliver what it has under way.
 const lastFlushWithin = 5 * time.Second
 
@@ -178,7 +181,7 @@ func (o *produceOptions) send(ctx context.Context, next source, to sink, tally *
 
 // sendAll waits until the next message is due, and puts it.
 func (o *produceOptions) sendAll(ctx, late context.Context, next source, to sink, tally *tally) error {
-	pace, push := o.pace(), to.push
+	pace, push, pushed := o.pace(), to.push, tally.began
 	until := ctx // to wait for input
 	if o.duration > 0 {
 		var cancel context.CancelFunc
@@ -201,6 +204,10 @@ func (o *produceOptions) sendAll(ctx, late context.Context, next source, to sink
 		if pace != nil || n%seldom == 0 {
 			if ctx.Err() != nil {
 				return nil
+			}
+			if now.Sub(pushed) > lingerMost {
+				push()
+				pushed = now
 			}
 		}
 		tally.behind(now.Sub(due))

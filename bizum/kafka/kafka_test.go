@@ -538,6 +538,29 @@ func TestFirstBatchRefused(t *testing.T) {
 	equal(t, b.read(0, 1, b.end(0)), want)
 }
 
+// A broker that was slow for a moment does not leave the Writer sending a few records at a time ever after.
+func TestBatchesStayFull(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 3, nil)
+	w := b.writer(kafka.WriterConfig{})
+	var requests atomic.Int64
+	fake.ControlKey(int16(kmsg.Produce), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		requests.Add(1)
+		time.Sleep(2 * time.Millisecond) // a broker slower than we are
+		return nil, nil, false
+	})
+	const total = 300_000
+	for i := range total {
+		key := strconv.AppendInt(nil, int64(i*i%1009), 10)
+		b.must(w.Append(b.ctx, key, []byte("Maria;20.35;Cena;ENVIO"), 0, 0))
+	}
+	b.must(w.Flush(b.ctx))
+	if n := requests.Load(); n > total/1000 {
+		t.Errorf("%d requests for %d records", n, total)
+	}
+}
+
 // deafListener accepts connections, but while deaf hands none on.
 type deafListener struct {
 	net.Listener

@@ -147,7 +147,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	}
 	w.connections.byAddress = make(map[string]*sarama.Broker)
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	batches := max(inFlightMax+3, len(partitions)+inFlightMax)
+	batches := len(partitions) + inFlightMax + 2 // one of each being filled, and as many on their way
 	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 65<<10))))
 	w.free = make(chan *batch, batches)
 	for range batches {
@@ -193,20 +193,16 @@ func (w *Writer) choose(key []byte) int {
 	return int(murmur2(key)&0x7fffffff) % len(w.lanes)
 }
 
-// take waits for a batch to fill. What others hold open is sent first, for it may be all there is.
+// take waits for a batch to fill. There are more than partitions, so some are under way when none is free, and come
+// back: nothing half full has to be sent for it.
 func (w *Writer) take(ctx context.Context) (*batch, error) {
 	var b *batch
 	select {
 	case b = <-w.free:
-	default:
-		w.Push()
-		select {
-		case b = <-w.free:
-		case <-w.failed:
-			return nil, w.err
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
+	case <-w.failed:
+		return nil, w.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	if b == nil {
 		b = new(batch)
