@@ -2,9 +2,11 @@ package bizum_test
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"bizumctl/bizum"
@@ -36,7 +38,7 @@ func TestBook(t *testing.T) {
 		{"", "Ana;0.50;;ENVIO", "cuenta", "1919.50", false},
 	} {
 		entry, err := book.Apply([]byte(c.key), parse(t, c.value))
-		if err != nil || entry.Account != c.account || entry.Balance.String() != c.balance || entry.Opens != c.opens {
+		if err != nil || string(entry.Account) != c.account || entry.Balance.String() != c.balance || entry.Opens != c.opens {
 			t.Errorf("%s of %q: %s, %v, opens %v, %v; want %s, %s, opens %v",
 				c.value, c.key, entry.Account, entry.Balance, entry.Opens, err, c.account, c.balance, c.opens)
 		}
@@ -47,7 +49,7 @@ func TestBook(t *testing.T) {
 			t.Errorf("account of %q is %q, want %q", c.key, account, c.account)
 		}
 	}
-	want := []bizum.Account{{"cuenta", 191950}, {"cuenta-2", 0}, {"Cuenta", 199900}}
+	want := []bizum.Account{{"Cuenta", 199900}, {"cuenta", 191950}, {"cuenta-2", 0}}
 	if got := book.Accounts(); !slices.Equal(got, want) {
 		t.Errorf("closing balances %v, want %v", got, want)
 	}
@@ -122,5 +124,29 @@ func BenchmarkApply(b *testing.B) {
 			b.Fatal(err)
 		}
 		i++
+	}
+}
+
+// TestBookNames: names of every length are accounts of their own, also those that begin alike or end in NUL.
+func TestBookNames(t *testing.T) {
+	book, want := bizum.NewBook(0), map[string]bizum.Amount{}
+	for length := 1; length <= 40; length++ {
+		for _, end := range []string{"", "\x00", "\x0f", "z"} {
+			name := strings.Repeat("a", length) + end
+			for range 2 {
+				want[name] += 2000
+				if entry, err := book.Apply([]byte(name), parse(t, "Maria;20;Cena;RECEPCIÓN")); err != nil ||
+					entry.Balance != want[name] || string(entry.Account) != name {
+					t.Fatalf("%q: %v, %v; want %v", name, entry, err, want[name])
+				}
+			}
+		}
+	}
+	got := map[string]bizum.Amount{}
+	for _, a := range book.Accounts() {
+		got[a.Name] = a.Balance
+	}
+	if !maps.Equal(got, want) || book.Len() != len(want) {
+		t.Errorf("%d accounts %v, want %v", book.Len(), got, want)
 	}
 }

@@ -64,7 +64,7 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 		if err != nil {
 			return fmt.Errorf("message at %s/%d@%d: %w", o.topic, partition, r.Offset, err)
 		}
-		if o.account != "" && entry.Account != o.account {
+		if o.account != "" && string(entry.Account) != o.account {
 			return nil
 		}
 		return view.shown(show(partition, r, entry))
@@ -87,16 +87,16 @@ func (o *balanceOptions) shower(c *console) (func(int32, kafka.Record, bizum.Ent
 		statement := newStatement(c, true)
 		return func(_ int32, r kafka.Record, e bizum.Entry) error {
 			if e.Opens {
-				if err := statement.opening(e.Account, o.initial); err != nil {
+				if err := statement.opening(string(e.Account), o.initial); err != nil {
 					return err
 				}
 			}
-			return statement.row(r.Time, e.Account, e.Payment, e.Balance)
+			return statement.row(r.Time, string(e.Account), e.Payment, e.Balance)
 		}, nil
 	}
 	lines, err := newLines(c, o.output, true)
 	return func(partition int32, r kafka.Record, e bizum.Entry) error {
-		row := format.Row{Payment: e.Payment, Account: e.Account, Balance: e.Balance,
+		row := format.Row{Payment: e.Payment, Account: string(e.Account), Balance: e.Balance,
 			Partition: partition, Offset: r.Offset, Time: r.Time}
 		return lines.row(&row)
 	}, err
@@ -105,20 +105,19 @@ func (o *balanceOptions) shower(c *console) (func(int32, kafka.Record, bizum.Ent
 // summary tells the closing balances, each if they are few.
 func (o *balanceOptions) summary(v *view, book *bizum.Book) {
 	const few = 20
-	accounts := slices.Clone(book.Accounts())
+	text := plural(v.seen, "bizum", "bizums") + v.asides()
+	var accounts []bizum.Account
+	if o.account != "" || book.Len() <= few {
+		accounts = book.Accounts()
+	}
 	if o.account != "" {
 		accounts = slices.DeleteFunc(accounts, func(a bizum.Account) bool { return a.Name != o.account })
 	}
-	text := plural(v.seen, "bizum", "bizums") + v.asides()
 	if len(accounts) == 1 {
 		v.console.remark("%s, closing balance %v €", text, accounts[0].Balance)
 		return
 	}
-	v.console.remark("%s, %s", text, plural(len(accounts), "account", "accounts"))
-	if len(accounts) > few {
-		return
-	}
-	slices.SortFunc(accounts, func(a, b bizum.Account) int { return cmp.Compare(a.Name, b.Name) })
+	v.console.remark("%s, %s", text, plural(book.Len(), "account", "accounts"))
 	for _, a := range accounts {
 		v.console.remark("%s: closing balance %v €", a.Name, a.Balance)
 	}
