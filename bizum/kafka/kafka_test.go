@@ -22,6 +22,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"bizumctl/bizum/devbroker"
 	"bizumctl/bizum/kafka"
@@ -559,6 +560,46 @@ func TestBatchesStayFull(t *testing.T) {
 	if n := requests.Load(); n > total/1000 {
 		t.Errorf("%d requests for %d records", n, total)
 	}
+}
+
+// Records of a transaction are seen once it is committed, and never when it is aborted.
+func TestTransactionalBatches(t *testing.T) {
+	b := newBench(t, 1)
+	id := b.topic
+	client := b.client(b.address, kgo.MaxVersions(kversion.V2_8_0())) // newer ones bump the epoch at each end
+	begin := kmsg.NewPtrInitProducerIDRequest()
+	begin.TransactionalID, begin.TransactionTimeoutMillis = &id, 10_000
+	begun, err := begin.RequestWith(b.ctx, client)
+	b.must(errors.Join(err, kerr.ErrorForCode(begun.ErrorCode)))
+	w := b.writer(kafka.WriterConfig{
+		Producer: kafka.Producer{TransactionalID: id, ID: begun.ProducerID, Epoch: begun.ProducerEpoch}})
+	transaction := func(commit bool, values ...string) {
+		add := kmsg.NewPtrAddPartitionsToTxnRequest()
+		add.TransactionalID, add.ProducerID, add.ProducerEpoch = id, begun.ProducerID, begun.ProducerEpoch
+		add.Topics = []kmsg.AddPartitionsToTxnRequestTopic{{Topic: b.topic, Partitions: []int32{0}}}
+		for code := kerr.ConcurrentTransactions.Code; code == kerr.ConcurrentTransactions.Code; {
+			added, err := add.RequestWith(b.ctx, client) // the one before may still be ending
+			b.must(err)
+			code = added.Topics[0].Partitions[0].ErrorCode
+			if code != kerr.ConcurrentTransactions.Code {
+				b.must(kerr.ErrorForCode(code))
+			}
+		}
+		b.write(w, values...)
+		if end := b.end(0); end > 3 {
+			t.Errorf("what is not committed moved the end to %d", end)
+		}
+		end := kmsg.NewPtrEndTxnRequest()
+		end.TransactionalID, end.ProducerID, end.ProducerEpoch = id, begun.ProducerID, begun.ProducerEpoch
+		end.Commit = commit
+		ended, err := end.RequestWith(b.ctx, client)
+		b.must(errors.Join(err, kerr.ErrorForCode(ended.ErrorCode)))
+	}
+	transaction(true, "a", "b")
+	b.awaitEnd(0, 3)
+	transaction(false, "no")
+	b.awaitEnd(0, 5)
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
 }
 
 // deafListener accepts connections, but while deaf hands none on.

@@ -37,6 +37,16 @@ type WriterConfig struct {
 	// GiveUp is how long a broker that is there may refuse a batch, with whatever passing reason, before that is an
 	// error; 0: 2 minutes, as in Java's client. A broker that is away is waited for without limit.
 	GiveUp time.Duration
+	// Producer is for the records of a transaction that the caller began and will end; without a TransactionalID the
+	// Writer gets a producer id of its own.
+	Producer Producer
+}
+
+// Producer is who writes, as the broker knows it.
+type Producer struct {
+	TransactionalID string
+	ID              int64
+	Epoch           int16
 }
 
 // Writer appends records to a topic, in order a partition, each exactly once: it is an idempotent producer with
@@ -55,8 +65,7 @@ type Writer struct {
 	codec   sarama.CompressionCodec
 	giveUp  time.Duration
 
-	producerID int64
-	epoch      int16
+	producer Producer
 
 	lanes []*lane
 	free  chan *batch  // what Append may fill; nil is one not made yet
@@ -130,19 +139,16 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	if err != nil {
 		return nil, fmt.Errorf("topic %q: %w", topic, reason(err))
 	}
-	id, err := persist(ctx, c, func() (*sarama.InitProducerIDResponse, error) {
-		id, err := c.client.InitProducerID()
-		if err == nil {
-			err = orNil(id.Err)
-		}
-		return id, err
-	})
+	producer := config.Producer
+	if producer.TransactionalID == "" {
+		producer, err = persist(ctx, c, c.newProducer)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("beginning to write to %q: %w", topic, reason(err))
 	}
 	w := &Writer{
 		cluster: c, topic: topic, acked: config.Acked, codec: codec, giveUp: cmp.Or(config.GiveUp, 2*time.Minute),
-		producerID: id.ProducerID, epoch: id.ProducerEpoch,
+		producer: producer,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
 	w.connections.byAddress = make(map[string]*sarama.Broker)
@@ -160,6 +166,15 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		go l.run()
 	}
 	return w, nil
+}
+
+// newProducer asks for a producer id.
+func (c *Cluster) newProducer() (Producer, error) {
+	id, err := c.client.InitProducerID()
+	if err != nil {
+		return Producer{}, err
+	}
+	return Producer{ID: id.ProducerID, Epoch: id.ProducerEpoch}, orNil(id.Err)
 }
 
 // Append adds a record to the batch of its key's partition, chosen as Java's client does; records without a key take
@@ -357,9 +372,14 @@ func (l *lane) send(b *batch) error {
 	request := &sarama.ProduceRequest{
 		Version: 7, RequiredAcks: sarama.WaitForAll, Timeout: int32(produceTimeout.Milliseconds()),
 	}
+	transactional := w.producer.TransactionalID != ""
+	if transactional {
+		request.TransactionalID = &w.producer.TransactionalID
+	}
 	request.AddBatch(w.topic, l.partition, &sarama.RecordBatch{
-		Version: 2, Codec: w.codec, CompressionLevel: sarama.CompressionLevelDefault,
-		ProducerID: w.producerID, ProducerEpoch: w.epoch, FirstSequence: b.sequence,
+		IsTransactional: transactional,
+		Version:         2, Codec: w.codec, CompressionLevel: sarama.CompressionLevelDefault,
+		ProducerID: w.producer.ID, ProducerEpoch: w.producer.Epoch, FirstSequence: b.sequence,
 		FirstTimestamp: time.UnixMilli(b.first), MaxTimestamp: time.UnixMilli(b.last),
 		LastOffsetDelta: int32(len(b.records) - 1), Records: pointers, PartitionLeaderEpoch: -1,
 	})
