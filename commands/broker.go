@@ -41,7 +41,7 @@ func (o *brokerOptions) run(ctx context.Context, console *console) error {
 	}
 	broker, err := devbroker.Start(o.listen, o.data)
 	if err != nil {
-		return fmt.Errorf("listening on %s: %w", o.listen, err)
+		return fmt.Errorf("broker at %s: %w", o.listen, err)
 	}
 	defer broker.Close()
 	address := reachedAt(o.listen, broker)

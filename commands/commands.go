@@ -85,6 +85,8 @@ func hint(err error) string {
 		return suggestion.hint
 	case errors.Is(err, kafka.ErrUnreachable):
 		return "start one with: bizumctl broker"
+	case errors.Is(err, kafka.ErrNewTopic):
+		return "start again, to read the new one from its beginning"
 	case errors.Is(err, kafka.ErrNoTopic):
 		return "it is made by: bizumctl produce"
 	}

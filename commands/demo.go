@@ -59,7 +59,7 @@ func (o *demoOptions) run(ctx context.Context, env Env, console *console) error 
 	if err := cmp.Or(produce.validate(), notNegative("count", o.count)); err != nil {
 		return err
 	}
-	broker, address, err := o.start()
+	broker, address, err := o.start(console)
 	if err != nil {
 		return err
 	}
@@ -116,16 +116,17 @@ func (o *produceOptions) makeTopic(ctx context.Context, env Env, console *consol
 }
 
 // start takes another free port when the usual one is taken.
-func (o *demoOptions) start() (broker *devbroker.Broker, address string, err error) {
+func (o *demoOptions) start(console *console) (broker *devbroker.Broker, address string, err error) {
 	if _, _, err := net.SplitHostPort(o.listen); err != nil {
 		return nil, "", misuse("--listen %q: want HOST:PORT", o.listen)
 	}
 	broker, err = devbroker.Start(o.listen, "")
 	if errors.Is(err, syscall.EADDRINUSE) && !o.asked {
+		console.remark("%s is taken, so another port", o.listen)
 		broker, err = devbroker.Start("localhost:0", "")
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("listening on %s: %w", o.listen, err)
+		return nil, "", fmt.Errorf("broker at %s: %w", o.listen, err)
 	}
 	return broker, reachedAt(o.listen, broker), nil
 }

@@ -17,6 +17,7 @@ type statement struct {
 	withBalance bool
 	accounts    bool
 	account     string // the first one seen
+	widest      int    // account seen
 	number      int    // widest amount and balance so far
 	sum         int
 	cells       *runewidth.Condition
@@ -70,6 +71,7 @@ func (s *statement) opening(account string, balance bizum.Amount) error {
 func (s *statement) fit(account, amount, sum string) (columns, error) {
 	s.number = max(s.number, utf8.RuneCountInString(amount))
 	s.sum = max(s.sum, utf8.RuneCountInString(sum))
+	s.widest = max(s.widest, s.cells.StringWidth(string(appendSafe(nil, []byte(account)))))
 	begun, several := s.account != "", s.accounts
 	if !begun {
 		s.account = account
@@ -101,19 +103,22 @@ type columns struct {
 }
 
 func (s *statement) columns() columns {
-	const narrow, accountWidest, nameWidest, conceptWidest = 80, 14, 18, 60
+	const narrow, narrowWithAccounts, accountWidest, nameWidest, conceptWidest = 80, 100, 20, 18, 60
 	width := s.console.width()
 	c := columns{clock: "2006-01-02 15:04:05", gap: "  "}
+	if width < narrow || s.accounts && width < narrowWithAccounts {
+		c.clock = "15:04:05"
+	}
 	if width < narrow {
-		c.clock, c.gap = "15:04:05", " "
+		c.gap = " "
 	}
 	left := width - 1 - len(c.clock) - 3*len(c.gap) - s.number
 	if s.withBalance {
 		left -= s.sum + len(c.gap)
 	}
-	if s.accounts {
+	if s.accounts { // it tells the lines apart: what is short of room is the words
 		left -= len(c.gap)
-		c.account = min(max(left*3/10, 1), accountWidest)
+		c.account = max(min(s.widest, accountWidest, left/2), 1)
 		left -= c.account
 	}
 	c.name = min(max(left*2/5, 1), nameWidest)

@@ -5,14 +5,18 @@ package devbroker
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kfake"
 )
 
 // Broker is a running broker.
 type Broker struct {
 	cluster *kfake.Cluster
+	lock    *flock.Flock // of its folder, if it has one
 }
 
 // Start listens on an address such as localhost:9092; port 0 takes a free one. With a folder it keeps its data there
@@ -29,19 +33,42 @@ func Start(address, dir string) (*Broker, error) {
 		// kfake binds to a port of 127.0.0.1 itself; ours is the address that was asked for
 		kfake.ListenFn(func(string, string) (net.Listener, error) { return listener, nil }),
 	}
+	var lock *flock.Flock
 	if dir != "" {
 		options = append(options, kfake.DataDir(dir))
+		if lock, err = take(dir); err != nil {
+			listener.Close()
+			return nil, err
+		}
 	}
 	cluster, err := kfake.NewCluster(options...)
 	if err != nil {
 		listener.Close()
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
-	return &Broker{cluster}, nil
+	return &Broker{cluster, lock}, nil
+}
+
+// take makes the folder ours: two brokers would mix up their logs in it.
+func take(dir string) (*flock.Flock, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	lock := flock.New(filepath.Join(dir, ".lock"))
+	taken, err := lock.TryLock()
+	if err == nil && !taken {
+		err = fmt.Errorf("folder %s: another broker is using it", dir)
+	}
+	return lock, err
 }
 
 // Address is where clients find the broker.
 func (b *Broker) Address() string { return b.cluster.ListenAddrs()[0] }
 
 // Close stops the broker. What was acknowledged is in the folder by then, if it has one.
-func (b *Broker) Close() { b.cluster.Close() }
+func (b *Broker) Close() {
+	b.cluster.Close()
+	if b.lock != nil {
+		_ = b.lock.Close() // which unlocks; a process that ends does, too
+	}
+}

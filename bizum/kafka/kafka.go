@@ -24,6 +24,8 @@ var (
 	ErrUnreachable = errors.New("no broker answers")
 	// ErrNoTopic means that the cluster has no such topic.
 	ErrNoTopic = errors.New("topic does not exist")
+	// ErrNewTopic means that another topic has taken the name of the one that was read.
+	ErrNewTopic = errors.New("the topic was deleted and made anew")
 )
 
 // Limits of time. A person is told after patience what is being waited for.
@@ -53,7 +55,8 @@ type Cluster struct {
 
 	outage struct {
 		sync.Mutex
-		waits int // that have been told of
+		waits int    // that have been told of
+		text  string // that was told last
 	}
 }
 
@@ -234,6 +237,20 @@ func (c *Cluster) leader(topic string, partition int32) (string, error) {
 	return leader.Addr(), nil
 }
 
+// topicID asks a broker which topic has this name now. Brokers before 2.8 know none: it is all zeros then.
+func topicID(broker *sarama.Broker, conf *sarama.Config, topic string) (id sarama.Uuid, err error) {
+	request := sarama.NewMetadataRequest(conf.Version, []string{topic})
+	request.AllowAutoTopicCreation = false
+	response, err := broker.GetMetadata(request)
+	if err != nil {
+		return id, err
+	}
+	if len(response.Topics) == 0 {
+		return id, sarama.ErrUnknownTopicOrPartition
+	}
+	return response.Topics[0].Uuid, orNil(response.Topics[0].Err)
+}
+
 // open makes a connection of the caller's own.
 func (c *Cluster) open(address string) (*sarama.Broker, error) {
 	broker := sarama.NewBroker(address)
@@ -259,6 +276,7 @@ func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, 
 			wait.tell(last)
 		}
 	})
+	began := time.Now()
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, time.Second
 	result, err := backoff.Retry(ctx, func() (T, error) {
@@ -271,6 +289,9 @@ func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, 
 		mu.Lock()
 		defer mu.Unlock()
 		last = err
+		if time.Since(began) > patience {
+			wait.tell(err) // it may be for another reason by now
+		}
 	}))
 	told.Stop()
 	wait.over(err == nil)
@@ -288,17 +309,18 @@ func (w *wait) tell(cause error) {
 	c := w.cluster
 	c.outage.Lock()
 	defer c.outage.Unlock()
-	if w.told {
-		return
+	if !w.told {
+		w.told = true
+		c.outage.waits++
 	}
-	w.told = true
-	if c.outage.waits++; c.outage.waits == 1 && c.config.Notice != nil {
-		text := "no answer yet"
-		if cause != nil {
-			text = reason(cause).Error()
-		}
+	text := "no answer yet"
+	if cause != nil {
+		text = reason(cause).Error()
+	}
+	if text != c.outage.text && c.config.Notice != nil {
 		c.config.Notice(fmt.Sprintf("waiting for %s: %s", c.Addresses(), text))
 	}
+	c.outage.text = text
 }
 
 // over ends the wait, and tells that there was an answer when nothing else is waited for.
@@ -310,7 +332,12 @@ func (w *wait) over(answered bool) {
 		return
 	}
 	w.told = false
-	if c.outage.waits--; c.outage.waits == 0 && answered && c.config.Notice != nil {
+	c.outage.waits--
+	if c.outage.waits > 0 {
+		return
+	}
+	c.outage.text = ""
+	if answered && c.config.Notice != nil {
 		c.config.Notice(c.Addresses() + " answers again")
 	}
 }
@@ -387,6 +414,8 @@ func reason(err error) error {
 		return cause(op.Err)
 	case errors.As(err, &code) && code == sarama.ErrProducerFenced:
 		return errors.New("another producer took over our transactional id") // sarama has no text for it
+	case errors.As(err, &code) && code == sarama.ErrUnknownTopicOrPartition:
+		return ErrNoTopic
 	case errors.As(err, &code):
 		return code
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):

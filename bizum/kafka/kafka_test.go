@@ -961,6 +961,53 @@ func TestGroup(t *testing.T) {
 	}
 }
 
+// A topic that is deleted and made anew while it is read is not taken for the old one, however long it is.
+func TestTopicMadeAnew(t *testing.T) {
+	address, forget := os.Getenv("BIZUMCTL_TEST_BROKERS"), func() {}
+	if address == "" { // forgets its topics when it is started again
+		broker, err := devbroker.Start("localhost:0", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { broker.Close() })
+		address = broker.Address()
+		forget = func() {
+			broker.Close()
+			if broker, err = devbroker.Start(address, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	b := benchAt(t, address, 1, nil)
+	b.produce(0, "a", "b")
+	read, ended := make(chan string, 100), make(chan error, 1)
+	go func() {
+		ended <- b.cluster.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
+			for r := range batch.Records() {
+				read <- string(r.Value)
+			}
+			return nil
+		})
+	}()
+	equal(t, []string{<-read, <-read}, []string{"a", "b"})
+	_, err := b.admin.DeleteTopic(b.ctx, b.topic)
+	b.must(err)
+	forget()
+	fresh, created := open(t, address), false
+	for !created { // Kafka takes its time to forget the name
+		b.must(b.ctx.Err())
+		created, err = fresh.CreateTopic(b.ctx, b.topic, 1)
+		b.must(err)
+	}
+	w, err := fresh.NewWriter(b.ctx, b.topic, kafka.WriterConfig{Compression: "none"})
+	b.must(err)
+	defer w.Close()
+	b.write(w, numbers(0, 5)...)
+	if err := <-ended; !errors.Is(err, kafka.ErrNewTopic) || len(read) > 0 {
+		t.Errorf("%v and %d records, want none and: %v", err, len(read), kafka.ErrNewTopic)
+	}
+}
+
 // The coordinator goes away while positions are asked for, and comes back.
 func TestCoordinatorOutage(t *testing.T) {
 	dir := t.TempDir()

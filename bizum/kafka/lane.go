@@ -220,6 +220,12 @@ func (l *lane) resend() error {
 	return nil
 }
 
+// refusedError is a passing error that did not pass. It is none that passing knows, but one that hints know.
+type refusedError struct{ cause error }
+
+func (e refusedError) Error() string        { return e.cause.Error() }
+func (e refusedError) Is(target error) bool { return target == ErrNoTopic && e.cause == ErrNoTopic }
+
 // refuse makes an error that has lasted too long one that is not waited for. Only the broker's own word counts: as long
 // as it is away, it may come back.
 func (l *lane) refuse(err error) error {
@@ -232,7 +238,7 @@ func (l *lane) refuse(err error) error {
 		l.refused = time.Now()
 	}
 	if time.Since(l.refused) > l.writer.giveUp {
-		return fmt.Errorf("refused for %v: %s", l.writer.giveUp, reason(code))
+		return fmt.Errorf("refused for %v: %w", l.writer.giveUp, refusedError{reason(code)})
 	}
 	return err
 }

@@ -83,7 +83,8 @@ type reader struct {
 	topic     string
 	partition int32
 	position  int64
-	bytes     int32 // to ask for
+	bytes     int32       // to ask for
+	id        sarama.Uuid // of the topic, once known
 	broker    *sarama.Broker
 }
 
@@ -141,15 +142,11 @@ func (r *reader) next(ctx context.Context) (Batch, error) {
 // may be another by then. A try that ctx leaves behind touches nothing of the reader, and closes its connection itself.
 func (r *reader) fetch(ctx context.Context) (*sarama.FetchResponseBlock, error) {
 	const cutMost = 3
-	broker, request, cut := r.broker, r.request(), 0
+	broker, id, request, cut := r.broker, r.id, r.request(), 0
 	r.broker = nil
 	block, err := persist(ctx, r.cluster, func() (block *sarama.FetchResponseBlock, err error) {
 		if broker == nil {
-			address, err := r.cluster.leader(r.topic, r.partition)
-			if err != nil {
-				return nil, err
-			}
-			if broker, err = r.cluster.open(address); err != nil {
+			if broker, id, err = r.connect(id); err != nil {
 				return nil, err
 			}
 		}
@@ -166,9 +163,31 @@ func (r *reader) fetch(ctx context.Context) (*sarama.FetchResponseBlock, error) 
 		return block, err
 	})
 	if err == nil {
-		r.broker = broker
+		r.broker, r.id = broker, id
 	}
 	return block, err
+}
+
+// connect opens a connection to the leader, and makes sure that the topic is the one that was read before: of another
+// one of the same name the position would mean nothing.
+func (r *reader) connect(known sarama.Uuid) (*sarama.Broker, sarama.Uuid, error) {
+	address, err := r.cluster.leader(r.topic, r.partition)
+	if err != nil {
+		return nil, known, err
+	}
+	broker, err := r.cluster.open(address)
+	if err != nil {
+		return nil, known, err
+	}
+	id, err := topicID(broker, r.cluster.conf, r.topic)
+	if err == nil && known != (sarama.Uuid{}) && id != known {
+		err = ErrNewTopic
+	}
+	if err != nil {
+		go broker.Close()
+		return nil, known, err
+	}
+	return broker, id, nil
 }
 
 func (r *reader) request() *sarama.FetchRequest {
