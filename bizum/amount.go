@@ -43,10 +43,13 @@ func ParseAmount(s string) (Amount, error) {
 // may mean a thousand. Four or more (programs write 57.23918273) are rounded half-even to cents, and it says so.
 func parseEuros(s []byte) (a Amount, rounded bool, err error) {
 	whole, decimals := s, []byte(nil)
-	if i := bytes.IndexAny(s, ".,"); i >= 0 {
-		whole, decimals = s[:i], s[i+1:]
-		if len(decimals) == 0 {
-			return 0, false, errNotANumber
+	for i, c := range s {
+		if c == '.' || c == ',' {
+			whole, decimals = s[:i], s[i+1:]
+			if len(decimals) == 0 {
+				return 0, false, errNotANumber
+			}
+			break
 		}
 	}
 	if len(whole) == 0 || !allDigits(whole) || !allDigits(decimals) {

@@ -68,7 +68,10 @@ func ParsePayment(value []byte) (Payment, error) {
 	if len(value) > MaxMessage {
 		return Payment{}, errTooLong
 	}
-	value = bytes.TrimRight(trimBOM(value), "\r\n")
+	value = trimBOM(value)
+	for len(value) > 0 && (value[len(value)-1] == '\n' || value[len(value)-1] == '\r') {
+		value = value[:len(value)-1]
+	}
 	if len(value) == 0 {
 		return Payment{}, errEmpty
 	}
