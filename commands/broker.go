@@ -36,15 +36,11 @@ func listenFlag(value *string) cli.Flag {
 }
 
 func (o *brokerOptions) run(ctx context.Context, console *console) error {
-	if _, _, err := net.SplitHostPort(o.listen); err != nil {
-		return misuse("--listen %q: want HOST:PORT", o.listen)
-	}
-	broker, err := devbroker.Start(o.listen, o.data)
+	broker, address, err := startBroker(o.listen, o.data)
 	if err != nil {
-		return fmt.Errorf("broker at %s: %w", o.listen, err)
+		return err
 	}
 	defer broker.Close()
-	address := reachedAt(o.listen, broker)
 	where := "in memory: they are gone when it stops"
 	if o.data != "" {
 		where = "in " + o.data
@@ -56,11 +52,18 @@ func (o *brokerOptions) run(ctx context.Context, console *console) error {
 	return nil
 }
 
-// reachedAt is the address that was asked for, with the port that was found when that was 0.
-func reachedAt(listen string, broker *devbroker.Broker) string {
-	host, _, _ := net.SplitHostPort(listen)
+// startBroker starts a broker, and answers the address that was asked for, with the port that was found when that
+// was 0.
+func startBroker(listen, data string) (broker *devbroker.Broker, address string, err error) {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, "", misuse("--listen %q: want HOST:PORT", listen)
+	}
+	if broker, err = devbroker.Start(listen, data); err != nil {
+		return nil, "", fmt.Errorf("broker at %s: %w", listen, err)
+	}
 	_, port, _ := net.SplitHostPort(broker.Address())
-	return net.JoinHostPort(host, port)
+	return broker, net.JoinHostPort(host, port), nil
 }
 
 // brokersFlag is what another terminal needs to reach an address.

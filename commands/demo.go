@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"syscall"
 	"time"
@@ -117,18 +115,12 @@ func (o *produceOptions) makeTopic(ctx context.Context, env Env, console *consol
 
 // start takes another free port when the usual one is taken.
 func (o *demoOptions) start(console *console) (broker *devbroker.Broker, address string, err error) {
-	if _, _, err := net.SplitHostPort(o.listen); err != nil {
-		return nil, "", misuse("--listen %q: want HOST:PORT", o.listen)
-	}
-	broker, err = devbroker.Start(o.listen, "")
+	broker, address, err = startBroker(o.listen, "")
 	if errors.Is(err, syscall.EADDRINUSE) && !o.asked {
 		console.remark("%s is taken, so another port", o.listen)
-		broker, err = devbroker.Start("localhost:0", "")
+		return startBroker("localhost:0", "")
 	}
-	if err != nil {
-		return nil, "", fmt.Errorf("broker at %s: %w", o.listen, err)
-	}
-	return broker, reachedAt(o.listen, broker), nil
+	return broker, address, err
 }
 
 // mute is a console for those who work in the background.

@@ -72,7 +72,7 @@ func (o *produceOptions) given(env Env) (source, error) {
 	chunks := make(chan chunk, 4)
 	go readLines(reader, chunks)
 	var now chunk
-	number := 0
+	number, key := 0, []byte(bizum.DefaultAccount)
 	return func(ctx context.Context, idle func()) (message, error) {
 		for len(now.lines) == 0 {
 			if now.err != nil {
@@ -97,7 +97,7 @@ func (o *produceOptions) given(env Env) (source, error) {
 		if err != nil {
 			return message{}, fmt.Errorf("line %d of %s: %w", number, name, err)
 		}
-		return message{key: []byte(bizum.DefaultAccount), value: value, payment: payment}, nil
+		return message{key: key, value: value, payment: payment}, nil
 	}, nil
 }
 

@@ -122,11 +122,11 @@ func (l *lane) send(b *batch) error {
 		request.TransactionalID = &w.producer.TransactionalID
 	}
 	request.AddBatch(w.topic, l.partition, &sarama.RecordBatch{
-		IsTransactional: transactional,
-		Version:         2, Codec: w.codec, CompressionLevel: sarama.CompressionLevelDefault,
+		Version: 2, Codec: w.codec, CompressionLevel: sarama.CompressionLevelDefault,
 		ProducerID: w.producer.ID, ProducerEpoch: w.producer.Epoch, FirstSequence: b.sequence,
 		FirstTimestamp: time.UnixMilli(b.first), MaxTimestamp: time.UnixMilli(b.last),
 		LastOffsetDelta: int32(len(b.records) - 1), Records: pointers, PartitionLeaderEpoch: -1,
+		IsTransactional: transactional,
 	})
 	err := l.broker.AsyncProduce(request, func(response *sarama.ProduceResponse, err error) {
 		if err == nil {
