@@ -131,6 +131,30 @@ func (a Amount) Append(b []byte) []byte {
 	return append(b, digits[i:]...)
 }
 
+// ParseBalance reads what Append writes, and nothing else: `-`, euros without leading zeros, `.`, two decimals. Unlike
+// the amount of a message, a balance may have any size that fits.
+func ParseBalance(s []byte) (a Amount, ok bool) {
+	digits, negative := bytes.CutPrefix(s, []byte("-"))
+	point := len(digits) - len(".00")
+	if point < 1 || digits[point] != '.' || point > 1 && digits[0] == '0' {
+		return 0, false
+	}
+	var cents uint64
+	for i, d := range digits {
+		if i == point {
+			continue
+		}
+		if d < '0' || d > '9' || cents > (1<<63)/10 {
+			return 0, false
+		}
+		cents = cents*10 + uint64(d-'0')
+	}
+	if negative {
+		return Amount(-cents), 0 < cents && cents <= 1<<63
+	}
+	return Amount(cents), cents < 1<<63
+}
+
 // String is the amount in euros with two decimals.
 func (a Amount) String() string { return string(a.Append(nil)) }
 

@@ -51,13 +51,8 @@ func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
 	if len(key) == 0 {
 		key = defaultKey
 	}
-	var name shortName
 	before, known := b.initial, false
-	isShort := len(key) <= len(name.text)
-	if isShort {
-		copy(name.text[:], key)
-		name.length = byte(len(key))
-	}
+	name, isShort := short(key)
 	if balance, ok := b.balance(name, key, isShort); ok {
 		before, known = balance, true
 	}
@@ -72,6 +67,30 @@ func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
 		b.long[string(key)] = balance
 	}
 	return Entry{Payment: p, Account: key, Balance: balance, Opens: !known}, nil
+}
+
+// Set gives an account the balance that was booked elsewhere.
+func (b *Book) Set(account []byte, balance Amount) {
+	if name, isShort := short(account); isShort {
+		b.short[name] = balance
+	} else {
+		b.long[string(account)] = balance
+	}
+}
+
+// Balance answers what an account owns, and false when it was never opened.
+func (b *Book) Balance(account []byte) (balance Amount, known bool) {
+	name, isShort := short(account)
+	return b.balance(name, account, isShort)
+}
+
+func short(account []byte) (name shortName, isShort bool) {
+	if len(account) > len(name.text) {
+		return name, false
+	}
+	copy(name.text[:], account)
+	name.length = byte(len(account))
+	return name, true
 }
 
 func (b *Book) balance(name shortName, key []byte, isShort bool) (balance Amount, known bool) {

@@ -109,7 +109,7 @@ func (o *produceOptions) makeTopic(ctx context.Context, env Env, console *consol
 		return err
 	}
 	defer cluster.Close()
-	_, err = cluster.CreateTopic(ctx, o.topic, int32(o.partitions))
+	_, err = cluster.CreateTopic(ctx, o.topic, keptForEver(o.partitions))
 	return err
 }
 

@@ -142,7 +142,7 @@ func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster
 	partitions, err := cluster.Partitions(ctx, o.topic)
 	switch {
 	case errors.Is(err, kafka.ErrNoTopic):
-		created, err := cluster.CreateTopic(ctx, o.topic, int32(o.partitions))
+		created, err := cluster.CreateTopic(ctx, o.topic, keptForEver(o.partitions))
 		if created {
 			console.remark("made topic %q with %s; it keeps its records for ever (retention.ms=-1)",
 				o.topic, plural(o.partitions, "partition", "partitions"))
@@ -153,6 +153,11 @@ func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster
 			o.topic, plural(len(partitions), "partition", "partitions"))
 	}
 	return interrupted(ctx, err)
+}
+
+// keptForEver is how a topic of bizums is made.
+func keptForEver(partitions int) kafka.TopicSpec {
+	return kafka.TopicSpec{Partitions: int32(partitions), Settings: map[string]string{"retention.ms": "-1"}}
 }
 
 // sink is where messages go: to a topic, or, on a dry run, to the screen.

@@ -23,7 +23,7 @@ func (f *follower) readClaim(ctx context.Context, claim *kafka.Claim) error {
 	if err != nil {
 		return err
 	}
-	position, first := stored[p], int64(0)
+	position, first := stored[p].Offset, int64(0)
 	if position < 0 {
 		if first, err = f.resolve(ctx, p, &f.from); err == nil {
 			position, err = f.within(ctx, p, first)
@@ -114,7 +114,7 @@ func (f *follower) awaitPositions(ctx context.Context, stops map[int32]int64) {
 		}
 		reached := true
 		for _, p := range partitions {
-			position := positions[p]
+			position := positions[p].Offset
 			if position < 0 {
 				position = f.starts[p]
 			}

@@ -9,27 +9,30 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/cenkalti/backoff/v5"
 )
 
 // settling is how long a member that is leaving may take to commit and say goodbye.
 const settling = 5 * time.Second
 
+// settled is how long a session has lasted that did not break at once.
+const settled = 30 * time.Second
+
 // Group shares a topic's partitions with the other members of a consumer group, and keeps their positions in Kafka.
 // Sarama does the membership only: its claims are paused, and our own reader reads, because sarama's holds the
 // connection on which positions would be committed.
 type Group struct {
-	cluster *Cluster
-	name    string
-	topic   string
-	members sarama.ConsumerGroup
-
-	mu          sync.Mutex
-	coordinator *sarama.Broker // our own connection to it
+	cluster     *Cluster
+	name        string
+	topic       string
+	members     sarama.ConsumerGroup
+	coordinator *coordinator
 }
 
 // Claim is a partition that is ours until its session ends.
 type Claim struct {
 	Partition  int32
+	Session    []int32 // all partitions that are ours in this session
 	group      *Group
 	generation int32
 	member     string
@@ -53,7 +56,7 @@ func (c *Cluster) Group(name, topic string) (*Group, error) {
 		for range members.Errors() { // Run meets what matters; unread, they would block the library
 		}
 	}()
-	return &Group{cluster: c, name: name, topic: topic, members: members}, nil
+	return &Group{cluster: c, name: name, topic: topic, members: members, coordinator: c.groupCoordinator(name)}, nil
 }
 
 // Close leaves the group.
@@ -61,20 +64,23 @@ func (g *Group) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), settling)
 	defer cancel()
 	_, _ = await(ctx, func() (struct{}, error) { return struct{}{}, g.members.Close() })
-	g.disconnect()
+	g.coordinator.close()
 }
 
 // Run is a member of the group until ctx ends or own answers an error. It calls own, in a goroutine each, for every
 // partition that it is given; ctx of own ends when the partition is taken away, and own should then commit and return
-// soon. When the session is lost it joins again.
+// soon. When the session is lost, or own met an error after which only a new session helps, it joins again.
 func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Claim) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	handler := &claims{group: g, own: own, stop: stop, wait: wait{cluster: g.cluster}}
 	defer handler.wait.over(false)
 	var failing time.Time // since when no session came about
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
 	for ctx.Err() == nil {
-		handler.joined = false
+		handler.joined, handler.broken = false, false
+		began := time.Now()
 		err := g.members.Consume(ctx, []string{g.topic}, handler)
 		switch {
 		case ctx.Err() != nil:
@@ -87,8 +93,11 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		case time.Since(failing) > patience:
 			handler.wait.tell(err)
 		}
+		if !handler.broken || time.Since(began) > settled {
+			pause.Reset()
+		}
 		select { // a session that ends at once must not make a tight loop
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(pause.NextBackOff()):
 		case <-ctx.Done():
 		}
 	}
@@ -105,8 +114,9 @@ type claims struct {
 	joined bool
 	wait   wait
 
-	mu  sync.Mutex
-	err error // the first one of own
+	mu     sync.Mutex
+	err    error // the first one of own
+	broken bool  // the session, by an error of own
 }
 
 func (h *claims) fail(err error) {
@@ -134,8 +144,17 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 		}
 	}()
 	ctx := session.Context()
-	err := h.own(ctx, &Claim{claim.Partition(), h.group, session.GenerationID(), session.MemberID()})
+	err := h.own(ctx, &Claim{claim.Partition(), session.Claims()[claim.Topic()], h.group,
+		session.GenerationID(), session.MemberID()})
 	if lostSession(err) {
+		return err
+	}
+	var again brokenError
+	if errors.As(err, &again) {
+		h.mu.Lock()
+		h.broken = true
+		h.mu.Unlock()
+		h.group.cluster.notice("%v; joining group %q again", err, h.group.name)
 		return err
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -158,7 +177,7 @@ func (c *Claim) Commit(ctx context.Context, position int64) error {
 	request.ConsumerGroupGeneration, request.ConsumerID = c.generation, c.member
 	request.AddBlockWithLeaderEpoch(g.topic, c.Partition, position, -1, 0, "")
 	_, err := persist(ctx, g.cluster, func() (struct{}, error) {
-		return struct{}{}, g.ask(func(coordinator *sarama.Broker) error {
+		return struct{}{}, g.coordinator.ask(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.CommitOffset(request)
 			if err != nil {
 				return err
@@ -172,66 +191,57 @@ func (c *Claim) Commit(ctx context.Context, position int64) error {
 	return nil
 }
 
-// Committed answers the group's positions, -1 where it has none.
-func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]int64, error) {
-	positions := make(map[int32]int64)
-	_, err := persist(ctx, g.cluster, func() (struct{}, error) {
-		return struct{}{}, g.ask(func(coordinator *sarama.Broker) error {
-			request := sarama.NewOffsetFetchRequest(g.cluster.conf.Version, g.name,
-				map[string][]int32{g.topic: partitions})
+// Position is what a group has committed for a partition: the next offset to read, -1 if nothing, and some words.
+type Position struct {
+	Offset   int64
+	Metadata string
+}
+
+// Committed answers the group's positions.
+func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]Position, error) {
+	return g.cluster.committed(ctx, g.coordinator, g.name, g.topic, partitions)
+}
+
+// Committed answers the positions of a group that we are not a member of.
+func (c *Cluster) Committed(ctx context.Context, group, topic string, partitions []int32) (map[int32]Position, error) {
+	coordinator := c.groupCoordinator(group)
+	defer coordinator.close()
+	return c.committed(ctx, coordinator, group, topic, partitions)
+}
+
+func (c *Cluster) committed(ctx context.Context, coordinator *coordinator, group, topic string,
+	partitions []int32) (map[int32]Position, error) {
+	positions, err := persistEvery(ctx, c, transactionPause, func() (positions map[int32]Position, err error) {
+		err = coordinator.ask(func(broker *sarama.Broker) error {
+			request := sarama.NewOffsetFetchRequest(c.conf.Version, group, map[string][]int32{topic: partitions})
 			request.RequireStable = true // wait for offsets of a transaction that is being completed
-			response, err := coordinator.FetchOffset(request)
+			response, err := broker.FetchOffset(request)
 			if err != nil {
 				return err
 			}
-			err = orNil(response.Err)
-			if errors.Is(err, sarama.ErrGroupIDNotFound) { // kfake says so where Kafka answers -1
-				err = nil
-			}
-			for _, p := range partitions {
-				positions[p] = -1
-				if block := response.GetBlock(g.topic, p); block != nil {
-					positions[p] = block.Offset
-					err = cmp.Or(err, orNil(block.Err))
-				}
-			}
+			positions, err = positionsIn(response, topic, partitions)
 			return err
 		})
+		return positions, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("positions of group %q: %w", g.name, reason(err))
+		return nil, fmt.Errorf("positions of group %q: %w", group, reason(err))
 	}
 	return positions, nil
 }
 
-// ask puts a question to the coordinator. After an error it looks for it anew the next time.
-func (g *Group) ask(question func(*sarama.Broker) error) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.coordinator == nil {
-		if err := g.cluster.client.RefreshCoordinator(g.name); err != nil {
-			return err
-		}
-		found, err := g.cluster.client.Coordinator(g.name)
-		if err != nil {
-			return err
-		}
-		if g.coordinator, err = g.cluster.open(found.Addr()); err != nil {
-			return err
+func positionsIn(response *sarama.OffsetFetchResponse, topic string, partitions []int32) (map[int32]Position, error) {
+	err := orNil(response.Err)
+	if errors.Is(err, sarama.ErrGroupIDNotFound) { // kfake says so where Kafka answers -1
+		err = nil
+	}
+	positions := make(map[int32]Position)
+	for _, p := range partitions {
+		positions[p] = Position{Offset: -1}
+		if block := response.GetBlock(topic, p); block != nil {
+			positions[p] = Position{block.Offset, block.Metadata}
+			err = cmp.Or(err, orNil(block.Err))
 		}
 	}
-	err := question(g.coordinator)
-	if err != nil && !lostSession(err) {
-		go g.coordinator.Close()
-		g.coordinator = nil
-	}
-	return err
-}
-
-func (g *Group) disconnect() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.coordinator != nil {
-		go g.coordinator.Close()
-	}
+	return positions, err
 }

@@ -28,6 +28,9 @@ var (
 	ErrNewTopic = errors.New("the topic was deleted and made anew")
 )
 
+// errFenced is what sarama has no text for.
+var errFenced = errors.New("another producer took over our transactional id")
+
 // Limits of time. A person is told after patience what is being waited for.
 const (
 	firstContact = 4500 * time.Millisecond
@@ -136,50 +139,6 @@ func (c *Cluster) refresh(topic string) error {
 // Addresses names the brokers we were given.
 func (c *Cluster) Addresses() string { return strings.Join(c.config.Brokers, ",") }
 
-// CreateTopic makes a topic that keeps its records for ever, and waits until it can be used. It answers false when
-// there was one already.
-func (c *Cluster) CreateTopic(ctx context.Context, topic string, partitions int32) (created bool, err error) {
-	const byBroker = -1 // the broker's default replication factor
-	forEver := "-1"
-	created, err = persist(ctx, c, func() (bool, error) {
-		// The client finds out who the controller is only along with a topic.
-		if err := c.client.RefreshMetadata(topic); err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-			return false, err
-		}
-		admin, err := sarama.NewClusterAdminFromClient(c.client)
-		if err != nil {
-			return false, err
-		}
-		err = admin.CreateTopic(topic, &sarama.TopicDetail{
-			NumPartitions: partitions, ReplicationFactor: byBroker,
-			ConfigEntries: map[string]*string{"retention.ms": &forEver},
-		}, false)
-		if errors.Is(err, sarama.ErrTopicAlreadyExists) {
-			return false, nil
-		}
-		return true, err
-	})
-	if err == nil {
-		_, err = persist(ctx, c, func() ([]int32, error) { return c.led(topic) })
-	}
-	if err != nil {
-		return false, fmt.Errorf("creating topic %q: %w", topic, reason(err))
-	}
-	return created, nil
-}
-
-// led lists a topic's partitions once each of them has a leader.
-func (c *Cluster) led(topic string) ([]int32, error) {
-	if err := c.client.RefreshMetadata(topic); err != nil {
-		return nil, err
-	}
-	all, err := c.client.WritablePartitions(topic)
-	if err == nil && len(all) == 0 {
-		err = sarama.ErrLeaderNotAvailable
-	}
-	return all, err
-}
-
 // Where an offset may be asked for, besides the time of a record in milliseconds.
 const (
 	Start int64 = sarama.OffsetOldest
@@ -237,20 +196,6 @@ func (c *Cluster) leader(topic string, partition int32) (string, error) {
 	return leader.Addr(), nil
 }
 
-// topicID asks a broker which topic has this name now. Brokers before 2.8 know none: it is all zeros then.
-func topicID(broker *sarama.Broker, conf *sarama.Config, topic string) (id sarama.Uuid, err error) {
-	request := sarama.NewMetadataRequest(conf.Version, []string{topic})
-	request.AllowAutoTopicCreation = false
-	response, err := broker.GetMetadata(request)
-	if err != nil {
-		return id, err
-	}
-	if len(response.Topics) == 0 {
-		return id, sarama.ErrUnknownTopicOrPartition
-	}
-	return response.Topics[0].Uuid, orNil(response.Topics[0].Err)
-}
-
 // open makes a connection of the caller's own.
 func (c *Cluster) open(address string) (*sarama.Broker, error) {
 	broker := sarama.NewBroker(address)
@@ -266,6 +211,11 @@ func (c *Cluster) open(address string) (*sarama.Broker, error) {
 // persist tries until it succeeds, meets an error that waiting does not mend, or ctx ends. When that takes long, in
 // many tries or in one that hangs, it tells so.
 func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, error) {
+	return persistEvery(ctx, c, 50*time.Millisecond, try)
+}
+
+// persistEvery is persist with another first pause; each pause is longer than the one before.
+func persistEvery[T any](ctx context.Context, c *Cluster, first time.Duration, try func() (T, error)) (T, error) {
 	var mu sync.Mutex
 	var last error
 	wait := wait{cluster: c}
@@ -278,7 +228,7 @@ func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, 
 	})
 	began := time.Now()
 	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 50*time.Millisecond, time.Second
+	pause.InitialInterval, pause.MaxInterval = first, time.Second
 	result, err := backoff.Retry(ctx, func() (T, error) {
 		result, err := await(ctx, try)
 		if err != nil && !passing(err) {
@@ -317,8 +267,8 @@ func (w *wait) tell(cause error) {
 	if cause != nil {
 		text = reason(cause).Error()
 	}
-	if text != c.outage.text && c.config.Notice != nil {
-		c.config.Notice(fmt.Sprintf("waiting for %s: %s", c.Addresses(), text))
+	if text != c.outage.text {
+		c.notice("waiting for %s: %s", c.Addresses(), text)
 	}
 	c.outage.text = text
 }
@@ -337,8 +287,8 @@ func (w *wait) over(answered bool) {
 		return
 	}
 	c.outage.text = ""
-	if answered && c.config.Notice != nil {
-		c.config.Notice(c.Addresses() + " answers again")
+	if answered {
+		c.notice("%s answers again", c.Addresses())
 	}
 }
 
@@ -373,7 +323,7 @@ func passing(err error) bool {
 			sarama.ErrNotCoordinatorForConsumer, sarama.ErrNotEnoughReplicas, sarama.ErrNotEnoughReplicasAfterAppend,
 			sarama.ErrNotController, sarama.ErrKafkaStorageError, sarama.ErrFencedLeaderEpoch,
 			sarama.ErrUnknownLeaderEpoch, sarama.ErrOffsetNotAvailable, sarama.ErrPreferredLeaderNotAvailable,
-			sarama.ErrEligibleLeadersNotAvailable, sarama.ErrUnstableOffsetCommit:
+			sarama.ErrEligibleLeadersNotAvailable, sarama.ErrUnstableOffsetCommit, sarama.ErrConcurrentTransactions:
 			return true
 		}
 		return false
@@ -383,6 +333,13 @@ func passing(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.Is(err, sarama.ErrOutOfBrokers) ||
 		errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrIncompleteResponse) ||
 		errors.Is(err, sarama.ErrBrokerNotFound)
+}
+
+// notice tells what a person should know.
+func (c *Cluster) notice(format string, args ...any) {
+	if c.config.Notice != nil {
+		c.config.Notice(fmt.Sprintf(format, args...))
+	}
 }
 
 // orNil turns the protocol's code for success into no error.
@@ -413,7 +370,7 @@ func reason(err error) error {
 	case errors.As(err, &op):
 		return cause(op.Err)
 	case errors.As(err, &code) && code == sarama.ErrProducerFenced:
-		return errors.New("another producer took over our transactional id") // sarama has no text for it
+		return errFenced
 	case errors.As(err, &code) && code == sarama.ErrUnknownTopicOrPartition:
 		return ErrNoTopic
 	case errors.As(err, &code):

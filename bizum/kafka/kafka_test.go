@@ -867,7 +867,7 @@ func TestTopic(t *testing.T) {
 	}
 	t.Cleanup(func() { _, _ = b.admin.DeleteTopic(context.Background(), b.topic) })
 	for _, want := range []bool{true, false} {
-		if created, err := b.cluster.CreateTopic(b.ctx, b.topic, 3); err != nil || created != want {
+		if created, err := b.cluster.CreateTopic(b.ctx, b.topic, kafka.TopicSpec{Partitions: 3, Settings: map[string]string{"retention.ms": "-1"}}); err != nil || created != want {
 			t.Fatalf("created %v, %v; want %v", created, err, want)
 		}
 	}
@@ -955,8 +955,8 @@ func TestGroup(t *testing.T) {
 	positions, err := group.Committed(b.ctx, []int32{0, 1, 2, 3})
 	b.must(err)
 	for p, position := range positions {
-		if position != 2 {
-			t.Errorf("position of %d is %d, want what the last owner committed", p, position)
+		if position.Offset != 2 {
+			t.Errorf("position of %d is %d, want what the last owner committed", p, position.Offset)
 		}
 	}
 }
@@ -996,7 +996,7 @@ func TestTopicMadeAnew(t *testing.T) {
 	fresh, created := open(t, address), false
 	for !created { // Kafka takes its time to forget the name
 		b.must(b.ctx.Err())
-		created, err = fresh.CreateTopic(b.ctx, b.topic, 1)
+		created, err = fresh.CreateTopic(b.ctx, b.topic, kafka.TopicSpec{Partitions: 1})
 		b.must(err)
 	}
 	w, err := fresh.NewWriter(b.ctx, b.topic, kafka.WriterConfig{Compression: "none"})
@@ -1032,7 +1032,7 @@ func TestCoordinatorOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer broker.Close()
-	if positions, err := group.Committed(b.ctx, []int32{0}); err != nil || positions[0] != -1 {
+	if positions, err := group.Committed(b.ctx, []int32{0}); err != nil || positions[0].Offset != -1 {
 		t.Fatalf("%v, %v", positions, err)
 	}
 }

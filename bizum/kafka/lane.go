@@ -33,8 +33,9 @@ type lane struct {
 }
 
 type answer struct {
-	batch *batch
-	err   error
+	batch  *batch
+	offset int64 // of its first record
+	err    error
 }
 
 func (l *lane) seal() {
@@ -129,14 +130,15 @@ func (l *lane) send(b *batch) error {
 		IsTransactional: transactional,
 	})
 	err := l.broker.AsyncProduce(request, func(response *sarama.ProduceResponse, err error) {
+		a := answer{batch: b, offset: -1, err: err}
 		if err == nil {
 			if block := response.GetBlock(w.topic, l.partition); block == nil {
-				err = sarama.ErrIncompleteResponse
+				a.err = sarama.ErrIncompleteResponse
 			} else {
-				err = orNil(block.Err)
+				a.offset, a.err = block.Offset, orNil(block.Err)
 			}
 		}
-		l.answers <- answer{b, err} // has room for all that are outstanding
+		l.answers <- a // has room for all that are outstanding
 	})
 	if err == nil {
 		l.outstanding++
@@ -151,14 +153,14 @@ func (l *lane) settle(a answer) error {
 		return a.err
 	}
 	l.heard, l.known, l.refused = true, true, time.Time{}
-	a.batch.acked = true
+	a.batch.acked, a.batch.offset = true, a.offset
 	w := l.writer
 	l.wait.over(true)
 	for len(l.inFlight) > 0 && l.inFlight[0].acked {
 		b := l.inFlight[0]
 		l.inFlight = slices.Delete(l.inFlight, 0, 1)
 		if w.acked != nil {
-			w.acked(Ack{Partition: l.partition, Bytes: len(b.arena), Marks: b.marks})
+			w.acked(Ack{Partition: l.partition, Offset: b.offset, Bytes: len(b.arena), Marks: b.marks})
 		}
 		w.pending.Add(-int64(len(b.records)))
 		if !b.extra {
@@ -250,6 +252,7 @@ func (l *lane) split() {
 	rest := &batch{extra: true, sequence: after(b.sequence, half)}
 	for i, r := range b.records[half:] {
 		rest.add(r.Key, r.Value, b.first+r.TimestampDelta.Milliseconds(), b.marks[half+i])
+		rest.records[i].Headers = r.Headers
 	}
 	b.records, b.marks = b.records[:half], b.marks[:half]
 	b.arena = b.arena[:len(b.arena)-len(rest.arena)]

@@ -1,5 +1,10 @@
 package kafka
 
+// PartitionOf answers to which of so many partitions a key belongs, as Java's client chooses.
+func PartitionOf(key []byte, partitions int32) int32 {
+	return int32(murmur2(key)&0x7fffffff) % partitions
+}
+
 // murmur2 is the hash by which Java's client, and so Spark, Kafka Streams and most tools, choose a key's partition:
 // org.apache.kafka.common.utils.Utils.murmur2. The partition is the hash without its sign bit, modulo their number.
 func murmur2(key []byte) uint32 {

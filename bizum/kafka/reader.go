@@ -28,6 +28,18 @@ type Record struct {
 	Key, Value []byte
 	Offset     int64
 	Time       time.Time
+
+	headers []*sarama.RecordHeader
+}
+
+// Header answers the value of the first header of this name, nil if there is none.
+func (r *Record) Header(name string) []byte {
+	for _, h := range r.headers {
+		if string(h.Key) == name {
+			return h.Value
+		}
+	}
+	return nil
 }
 
 // Batch is what one fetch brought of a partition. Next is the position after it, which moves on even where there are
@@ -52,7 +64,7 @@ func (b *Batch) Records() iter.Seq[Record] {
 				if batch.LogAppendTime {
 					at = batch.MaxTimestamp
 				}
-				if !yield(Record{Key: r.Key, Value: r.Value, Offset: offset, Time: at}) {
+				if !yield(Record{Key: r.Key, Value: r.Value, Offset: offset, Time: at, headers: r.Headers}) {
 					return
 				}
 			}
@@ -105,6 +117,39 @@ func (c *Cluster) Read(ctx context.Context, topic string, partition int32, posit
 			return err
 		}
 	}
+}
+
+// errAtEnd ends a Read that has come to where it should.
+var errAtEnd = errors.New("at the end")
+
+// ReadToEnd hands the committed records of a partition to each, from a position to the end that there is now, and
+// answers where the log starts and ends. If it starts after the position, it reads from there.
+func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
+	each func(Record) error) (start, end int64, err error) {
+	if start, err = c.Offset(ctx, topic, partition, Start); err == nil {
+		end, err = c.Offset(ctx, topic, partition, End)
+	}
+	if from = max(from, start); err != nil || from >= end {
+		return start, end, err
+	}
+	err = c.Read(ctx, topic, partition, from, func(b Batch) error {
+		for r := range b.Records() {
+			if r.Offset >= end {
+				break
+			}
+			if err := each(r); err != nil {
+				return err
+			}
+		}
+		if b.Next >= end {
+			return errAtEnd
+		}
+		return nil
+	})
+	if errors.Is(err, errAtEnd) {
+		err = nil
+	}
+	return start, end, err
 }
 
 // next fetches until something moves or fetchWait has passed.

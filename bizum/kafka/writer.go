@@ -24,6 +24,7 @@ const (
 // Ack says that records of a partition, in the order in which they were appended, are on all in-sync replicas.
 type Ack struct {
 	Partition int32
+	Offset    int64   // of the first one; -1 when the broker does not know any more, for it had them already
 	Bytes     int     // of keys and values
 	Marks     []int64 // what Append was given, one a record; good until the function returns
 }
@@ -38,6 +39,14 @@ type WriterConfig struct {
 	// Producer is for the records of a transaction that the caller began and will end; without a TransactionalID the
 	// Writer gets a producer id of its own.
 	Producer Producer
+	// Partition is where all records go, whatever their keys; nil: each to its key's.
+	Partition *int32
+}
+
+// Header is what a record carries besides key and value.
+type Header struct {
+	Key   string
+	Value []byte
 }
 
 // Producer is who writes, as the broker knows it.
@@ -93,7 +102,8 @@ type batch struct {
 	last     int64
 	sequence int32
 	acked    bool
-	extra    bool // made by split, so not one of those that Append fills
+	offset   int64 // of the first record, once acked
+	extra    bool  // made by split, so not one of those that Append fills
 }
 
 // ParseCompression checks the name of a codec.
@@ -114,6 +124,9 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	partitions, err := persist(ctx, c, func() ([]int32, error) { return c.led(topic) })
 	if err != nil {
 		return nil, fmt.Errorf("topic %q: %w", topic, reason(err))
+	}
+	if config.Partition != nil {
+		partitions = []int32{*config.Partition}
 	}
 	producer := config.Producer
 	if producer.TransactionalID == "" {
@@ -155,12 +168,15 @@ func (c *Cluster) newProducer() (Producer, error) {
 
 // Append adds a record to the batch of its key's partition, chosen as Java's client does; records without a key take
 // the partitions in turn. The timestamp is in milliseconds; mark comes back in the Ack. Key and value are copied.
-func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark int64) error {
+func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark int64, headers ...Header) error {
 	l := w.lanes[0]
 	if len(w.lanes) > 1 {
 		l = w.lanes[w.choose(key)]
 	}
 	size := len(key) + len(value)
+	for _, h := range headers {
+		size += len(h.Key) + len(h.Value) + recordOverhead
+	}
 	if l.open != nil && !l.open.takes(size, int(w.bytes.Load())) {
 		l.seal()
 	}
@@ -172,6 +188,10 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 		l.open = b
 	}
 	l.open.add(key, value, timestamp, mark)
+	for _, h := range headers {
+		r := &l.open.records[len(l.open.records)-1]
+		r.Headers = append(r.Headers, &sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
+	}
 	w.pending.Add(1)
 	return nil
 }
@@ -181,7 +201,7 @@ func (w *Writer) choose(key []byte) int {
 		w.next++
 		return w.next % len(w.lanes)
 	}
-	return int(murmur2(key)&0x7fffffff) % len(w.lanes)
+	return int(PartitionOf(key, int32(len(w.lanes))))
 }
 
 // take waits for a batch to fill. There are more than partitions, so some are under way when none is free, and come

@@ -1,0 +1,135 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// Trail is what is there of one partition's work in a group: the source, the output, the aside and the position. It
+// only reads; Task does the work.
+//
+// Its methods use built-in types, so that those who call them need not know this package. Timestamps are in
+// milliseconds.
+type Trail struct {
+	cluster       *Cluster
+	group         string
+	source        string // topics
+	output, aside string
+	partition     int32
+	partitions    int32 // of the source
+
+	commits *coordinator
+}
+
+// Trail prepares to read. Close it.
+func (c *Cluster) Trail(group, source, output, aside string, partition, partitions int32) *Trail {
+	return &Trail{cluster: c, group: group, source: source, output: output, aside: aside,
+		partition: partition, partitions: partitions, commits: c.groupCoordinator(group)}
+}
+
+// Close lets go of the connection.
+func (t *Trail) Close() { t.commits.close() }
+
+// Committed answers the group's position, -1 if there is none, and the words that came with it. It waits for a
+// transaction that is being completed.
+func (t *Trail) Committed(ctx context.Context) (position int64, metadata string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stepWithin)
+	defer cancel()
+	all, err := t.cluster.committed(ctx, t.commits, t.group, t.source, []int32{t.partition})
+	if err != nil {
+		err = brokenError{err}
+	}
+	return all[t.partition].Offset, all[t.partition].Metadata, err
+}
+
+// Start answers where the source's partition begins.
+func (t *Trail) Start(ctx context.Context) (int64, error) {
+	return t.cluster.Offset(ctx, t.source, t.partition, Start)
+}
+
+// ReadSource hands the records of the source to deliver, batch by batch, with the position after each batch, until
+// deliver answers an error or ctx ends. Timestamps are in milliseconds.
+func (t *Trail) ReadSource(ctx context.Context, position int64,
+	deliver func(next int64, records func(yield func(offset, timestamp int64, key, value []byte) bool)) error) error {
+	return t.cluster.Read(ctx, t.source, t.partition, position, func(b Batch) error {
+		return deliver(b.Next, b.plain)
+	})
+}
+
+// plain goes through a batch's records in built-in types.
+func (b *Batch) plain(yield func(offset, timestamp int64, key, value []byte) bool) {
+	for r := range b.Records() {
+		if !yield(r.Offset, r.Time.UnixMilli(), r.Key, r.Value) {
+			return
+		}
+	}
+}
+
+// ReadOutput goes through the committed records of the output, from an offset, or from where the log starts, to the end
+// that there is now, and answers that start and end.
+func (t *Trail) ReadOutput(ctx context.Context, from int64,
+	each func(offset, timestamp int64, key, value []byte) error) (start, end int64, err error) {
+	return t.cluster.ReadToEnd(ctx, t.output, t.partition, from, func(r Record) error {
+		return each(r.Offset, r.Time.UnixMilli(), r.Key, r.Value)
+	})
+}
+
+// FirstOutput answers the first committed record of any partition of the output, and false if there is none yet.
+func (t *Trail) FirstOutput(ctx context.Context, partition int32) (key, value []byte, found bool, err error) {
+	_, _, err = t.cluster.ReadToEnd(ctx, t.output, partition, 0, func(r Record) error {
+		key, value, found = bytes.Clone(r.Key), bytes.Clone(r.Value), true
+		return errFound
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return key, value, found, err
+}
+
+var errFound = errors.New("found")
+
+// ReadAside goes through what was set aside, from the first to the last there is now: the offset of each in the source.
+func (t *Trail) ReadAside(ctx context.Context, each func(offset, origin int64) error) error {
+	_, _, err := t.cluster.ReadToEnd(ctx, t.aside, t.partition, 0, func(r Record) error {
+		origin, err := t.origin(&r)
+		if err != nil {
+			return err
+		}
+		return each(r.Offset, origin)
+	})
+	return err
+}
+
+// LastAside answers which offset of the source was set aside last, -1 if none was.
+func (t *Trail) LastAside(ctx context.Context) (last int64, err error) {
+	last = -1
+	for back := int64(1000); ; back *= 10 { // what comes last may be markers, or aborted
+		end, err := t.cluster.Offset(ctx, t.aside, t.partition, End)
+		if err != nil {
+			return -1, err
+		}
+		_, _, err = t.cluster.ReadToEnd(ctx, t.aside, t.partition, max(end-back, 0), func(r Record) (err error) {
+			last, err = t.origin(&r)
+			return err
+		})
+		if err != nil || last >= 0 || end <= back {
+			return last, err
+		}
+	}
+}
+
+// origin reads which offset of the source a record of the aside comes from.
+func (t *Trail) origin(r *Record) (int64, error) {
+	offset, err := strconv.ParseInt(string(r.Header(offsetHeader)), 10, 64)
+	if err != nil || offset < 0 {
+		return 0, fmt.Errorf("record at %s/%d@%d is none of ours: header %q is %q", t.aside, t.partition, r.Offset,
+			offsetHeader, r.Header(offsetHeader))
+	}
+	return offset, nil
+}
+
+// PartitionOf answers to which of the source's partitions a key belongs.
+func (t *Trail) PartitionOf(key []byte) int32 { return PartitionOf(key, t.partitions) }
