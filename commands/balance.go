@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -21,6 +22,9 @@ type balanceOptions struct {
 	count   int64
 	output  string
 	bad     string
+	group   string
+	every   time.Duration // between commits, in a group
+	gap     bool
 }
 
 func newBalance(env Env) *cli.Command {
@@ -29,7 +33,8 @@ func newBalance(env Env) *cli.Command {
 		Name: "balance", Usage: "show the account's balance after every bizum",
 		Description: examples("Adds up a topic from its beginning, for every account (a message's key), and goes on.",
 			"bizumctl balance --initial 2000        the statement, line by line",
-			"bizumctl balance --exit -o none        only the closing balances, as of now"),
+			"bizumctl balance --exit -o none        only the closing balances, as of now",
+			"bizumctl balance --group caja          kept in a ledger, exactly once, shared with others"),
 		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with, such as 2000 or -12.50"},
 			&cli.StringFlag{Name: "account", Destination: &o.account, Usage: "show only account `NAME`"},
@@ -38,14 +43,33 @@ func newBalance(env Env) *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, none"},
 			badFlag(&o.bad),
+			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
+				Usage: "keep a ledger, exactly once, shared by all of group `NAME`"},
+			&cli.DurationFlag{Name: "commit-interval", Value: 100 * time.Millisecond, Destination: &o.every,
+				Usage: "`TIME` between two commits to the ledger"},
+			&cli.BoolFlag{Name: "accept-gap", Destination: &o.gap,
+				Usage: "go on where messages are gone before they were booked"},
 		}, o.flags()...),
-		Action: func(c *cli.Context) error { return o.run(c.Context, env, newConsole(env, o.shared)) },
+		Action: func(c *cli.Context) error {
+			switch {
+			case o.group != "":
+				return o.keep(c.Context, env, newConsole(env, o.shared))
+			case c.IsSet("commit-interval") || o.gap:
+				return misuse("--commit-interval and --accept-gap are for a ledger: give it a --group")
+			}
+			return o.run(c.Context, env, newConsole(env, o.shared))
+		},
 	}
 }
 
+// check is what both ways of keeping a balance want of the flags.
+func (o *balanceOptions) check() error {
+	return cmp.Or(oneOf("output", o.output, "table", "text", "json", "csv", "none"),
+		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count))
+}
+
 func (o *balanceOptions) run(ctx context.Context, env Env, console *console) error {
-	if err := cmp.Or(oneOf("output", o.output, "table", "text", "json", "csv", "none"),
-		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count)); err != nil {
+	if err := o.check(); err != nil {
 		return err
 	}
 	cluster, err := o.open(env, console)

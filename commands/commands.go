@@ -17,6 +17,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/ledger"
 )
 
 // Env is the outside world.
@@ -80,9 +81,12 @@ func (e saidError) Unwrap() error { return e.error }
 // hint says what to do about an error.
 func hint(err error) string {
 	var suggestion hintedError
+	var decision *ledger.StopError
 	switch {
 	case errors.As(err, &suggestion):
 		return suggestion.hint
+	case errors.As(err, &decision):
+		return decision.Cure
 	case errors.Is(err, kafka.ErrUnreachable):
 		return "start one with: bizumctl broker"
 	case errors.Is(err, kafka.ErrNewTopic):

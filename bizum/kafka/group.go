@@ -73,7 +73,8 @@ func (g *Group) Close() {
 func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Claim) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	handler := &claims{group: g, own: own, stop: stop, wait: wait{cluster: g.cluster}}
+	handler := &claims{group: g, own: own, stop: stop, leaving: func() bool { return ctx.Err() != nil },
+		wait: wait{cluster: g.cluster}}
 	defer handler.wait.over(false)
 	var failing time.Time // since when no session came about
 	pause := backoff.NewExponentialBackOff()
@@ -108,11 +109,12 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 
 // claims is what sarama calls for a session of the group.
 type claims struct {
-	group  *Group
-	own    func(ctx context.Context, claim *Claim) error
-	stop   func() // ends the membership
-	joined bool
-	wait   wait
+	group   *Group
+	own     func(ctx context.Context, claim *Claim) error
+	stop    func() // ends the membership
+	leaving func() bool
+	joined  bool
+	wait    wait
 
 	mu     sync.Mutex
 	err    error // the first one of own
@@ -128,9 +130,12 @@ func (h *claims) fail(err error) {
 	h.stop()
 }
 
-func (h *claims) Setup(sarama.ConsumerGroupSession) error {
+func (h *claims) Setup(session sarama.ConsumerGroupSession) error {
 	h.joined = true
 	h.wait.over(true)
+	if g := h.group; len(session.Claims()[g.topic]) == 0 {
+		g.cluster.notice("the other members of group %q have all partitions of %q; waiting for one", g.name, g.topic)
+	}
 	return nil
 }
 
@@ -150,11 +155,14 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 		return err
 	}
 	var again brokenError
-	if errors.As(err, &again) {
+	if errors.As(err, &again) && !h.leaving() {
 		h.mu.Lock()
 		h.broken = true
 		h.mu.Unlock()
 		h.group.cluster.notice("%v; joining group %q again", err, h.group.name)
+		return err
+	}
+	if again.taken {
 		return err
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {

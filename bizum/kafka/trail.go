@@ -40,7 +40,7 @@ func (t *Trail) Committed(ctx context.Context) (position int64, metadata string,
 	defer cancel()
 	all, err := t.cluster.committed(ctx, t.commits, t.group, t.source, []int32{t.partition})
 	if err != nil {
-		err = brokenError{err}
+		err = brokenError{error: err}
 	}
 	return all[t.partition].Offset, all[t.partition].Metadata, err
 }

@@ -225,7 +225,10 @@ func (t *Task) step(ctx context.Context, doing string, try func() error) error {
 
 // brokenError ends a session: what the brokers have done is not known, or they have turned to somebody else, and all
 // that helps is to join again and to begin with Fence.
-type brokenError struct{ error }
+type brokenError struct {
+	error
+	taken bool // by another member, who goes on from what was committed
+}
 
 func (e brokenError) Unwrap() error { return e.error }
 
@@ -238,9 +241,10 @@ func (t *Task) again(ctx context.Context, doing string, err error) error {
 	var refused refusedError
 	switch {
 	case fenced(err) || lostSession(err):
-		return brokenError{fmt.Errorf("%s was taken over by another member, or our transaction ran out of time", place)}
+		err := fmt.Errorf("%s was taken over by another member, or our transaction ran out of time", place)
+		return brokenError{err, true}
 	case ctx.Err() != nil || passing(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
-		return brokenError{fmt.Errorf("%s: %s: %w", place, doing, reason(err))}
+		return brokenError{error: fmt.Errorf("%s: %s: %w", place, doing, reason(err))}
 	}
 	return fmt.Errorf("%s: %s: %w", place, doing, reason(err))
 }

@@ -1,0 +1,126 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"bizumctl/bizum"
+)
+
+// Heading is the first record of each partition of a ledger: what it is the ledger of. Its key is empty.
+type Heading struct {
+	Topic      string // the source topic's id
+	Partitions int32  // that the source topic has
+	Initial    bizum.Amount
+}
+
+// version begins a heading, and the words that go with a position.
+const version = "1"
+
+// Value is the heading as it is stored: `1;<topic id>;<partitions>;<initial>`.
+func (h Heading) Value() []byte {
+	return fmt.Appendf(nil, "%s;%s;%d;%v", version, h.Topic, h.Partitions, h.Initial)
+}
+
+// ParseHeading reads the first record of a partition of a ledger.
+func ParseHeading(key, value []byte) (h Heading, err error) {
+	fields := strings.Split(string(value), ";")
+	if len(key) > 0 || len(fields) != 4 || fields[0] != version {
+		return h, fmt.Errorf("no heading of a ledger: key %.40q, value %.80q", key, value)
+	}
+	partitions, err := strconv.ParseInt(fields[2], 10, 32)
+	if err != nil {
+		return h, fmt.Errorf("heading %.80q: %w", value, err)
+	}
+	initial, ok := bizum.ParseBalance([]byte(fields[3]))
+	if !ok {
+		return h, fmt.Errorf("heading %.80q: initial balance %q", value, fields[3])
+	}
+	return Heading{Topic: fields[1], Partitions: int32(partitions), Initial: initial}, nil
+}
+
+// differs says what stands in the way of going on with a ledger under another heading, and what to do.
+func (h Heading) differs(now Heading) error {
+	switch {
+	case h.Topic != now.Topic:
+		return stop("the topic was deleted and made anew since this ledger was begun",
+			"keep a new ledger: take another --group")
+	case h.Partitions != now.Partitions:
+		return stop(fmt.Sprintf("the topic had %d partitions when this ledger was begun, and has %d now, which spreads "+
+			"the accounts anew", h.Partitions, now.Partitions), "keep a new ledger: take another --group")
+	case h.Initial != now.Initial:
+		return stop(fmt.Sprintf("the accounts of this ledger open with %v, not %v", h.Initial, now.Initial),
+			fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", h.Initial))
+	}
+	return nil
+}
+
+// posted is an entry as it stands in the ledger; its account is the record's key.
+type posted struct {
+	bizum.Payment
+	balance bizum.Amount
+	offset  int64 // of its message in the source
+}
+
+// appendPosted writes an entry: `Nombre;Cantidad;Concepto;tipo;Saldo;offset`.
+func appendPosted(b []byte, e *posted) []byte {
+	b = append(e.Payment.Append(b), ';')
+	b = append(e.balance.Append(b), ';')
+	return strconv.AppendInt(b, e.offset, 10)
+}
+
+var errNoEntry = errors.New("not an entry: want Nombre;Cantidad;Concepto;tipo;Saldo;offset")
+
+// parsePosted reads an entry. It takes only what appendPosted writes.
+func parsePosted(value []byte) (e posted, err error) {
+	last := bytes.LastIndexByte(value, ';')
+	if last < 0 {
+		return e, errNoEntry
+	}
+	middle := bytes.LastIndexByte(value[:last], ';')
+	if middle < 0 {
+		return e, errNoEntry
+	}
+	digits := value[last+1:]
+	if len(digits) == 0 || len(digits) > 18 || digits[0] == '0' && len(digits) > 1 {
+		return e, errNoEntry
+	}
+	for _, d := range digits {
+		if d < '0' || d > '9' {
+			return e, errNoEntry
+		}
+		e.offset = e.offset*10 + int64(d-'0')
+	}
+	var ok bool
+	if e.balance, ok = bizum.ParseBalance(value[middle+1 : last]); !ok {
+		return e, errNoEntry
+	}
+	if e.Payment, err = bizum.ParsePayment(value[:middle]); err != nil {
+		return e, fmt.Errorf("%w: %w", errNoEntry, err)
+	}
+	return e, nil
+}
+
+// metadata is what goes with a committed position: `1 <highest booked source offset or ->`.
+func metadata(booked int64) string {
+	if booked < 0 {
+		return version + " -"
+	}
+	return version + " " + strconv.FormatInt(booked, 10)
+}
+
+// parseMetadata reads the words of a position; ours is false when somebody else committed it.
+func parseMetadata(text string) (booked int64, ours bool) {
+	number, ours := strings.CutPrefix(text, version+" ")
+	if !ours || number == "-" {
+		return none, ours
+	}
+	booked, err := strconv.ParseInt(number, 10, 64)
+	return booked, err == nil && booked >= 0
+}
+
+// none stands for an offset where there is none.
+const none int64 = -1

@@ -1,0 +1,286 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bizumctl/bizum"
+)
+
+// What a transaction holds at most for Show, and how long one that was begun may take to end when ctx has ended.
+const (
+	shownMost    = 100_000
+	finishWithin = 5 * time.Second
+)
+
+// keeper keeps one partition, from taking it over until it is taken away.
+type keeper struct {
+	*Ledger
+	Partition
+	number int32
+	page   *page
+
+	position  int64     // after what was booked
+	committed int64     // the group's, as far as we know
+	open      bool      // a transaction, whose entries are in the page already
+	doubtful  bool      // what the brokers have done
+	end       error     // why to end, once what came before it is committed
+	last      time.Time // of a commit
+	line      []byte
+	done      Committed // by the open transaction
+}
+
+type batch struct {
+	next    int64
+	records func(yield func(offset, timestamp int64, key, value []byte) bool)
+}
+
+// Keep keeps a partition until ctx ends, and then commits what it has booked, within 5 s. Nil is its answer then. A
+// StopError wants a person; all other errors are those of the Partition, which is of no use any more.
+func (l *Ledger) Keep(ctx context.Context, number int32, p Partition) (err error) {
+	k := l.keeper(number, p)
+	steps, cancel := outlasting(ctx, finishWithin)
+	defer cancel()
+	defer k.leave(steps)
+	if err := k.takeOver(steps); err != nil {
+		return err
+	}
+	k.greet()
+	return k.run(ctx, steps)
+}
+
+func (l *Ledger) keeper(number int32, p Partition) *keeper {
+	return &keeper{Ledger: l, Partition: p, number: number, page: l.recall(number)}
+}
+
+// outlasting is a context that ends a while after another.
+func outlasting(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
+	return longer, cancel
+}
+
+// run books what the source has and commits it, every Interval.
+func (k *keeper) run(ctx, steps context.Context) error {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	batches, failed := make(chan batch), make(chan error, 1)
+	go func() { failed <- k.read(reading, batches) }()
+	due := time.NewTimer(k.Interval)
+	defer due.Stop()
+	for k.end == nil {
+		select {
+		case b := <-batches:
+			at("fetched")
+			if err := k.book(steps, b); err != nil {
+				return err
+			}
+		case <-due.C:
+		case err := <-failed:
+			if ctx.Err() == nil {
+				return err
+			}
+			return k.commit(steps)
+		case <-ctx.Done():
+			return k.commit(steps)
+		}
+		wait := k.Interval - k.Now().Sub(k.last)
+		switch {
+		case k.position == k.committed: // nothing to commit
+		case wait > 0 && len(k.done.Entries)+len(k.done.Rejected) < shownMost:
+			due.Reset(wait)
+		default:
+			if err := k.commit(steps); err != nil {
+				return err
+			}
+		}
+	}
+	return cmp.Or(k.commit(steps), k.end)
+}
+
+// read fetches one batch ahead.
+func (k *keeper) read(ctx context.Context, batches chan<- batch) error {
+	return k.ReadSource(ctx, k.position, func(next int64,
+		records func(yield func(offset, timestamp int64, key, value []byte) bool)) error {
+		select {
+		case batches <- batch{next, records}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+}
+
+// book books a batch in the open transaction.
+func (k *keeper) book(ctx context.Context, b batch) (err error) {
+	b.records(func(offset, timestamp int64, key, value []byte) bool {
+		if !k.open {
+			err = k.begin(ctx)
+		}
+		if err == nil {
+			err = k.message(ctx, offset, timestamp, key, value)
+		}
+		if k.end == nil && err == nil {
+			k.position = offset + 1
+		}
+		return err == nil && k.end == nil
+	})
+	if err == nil && k.end == nil {
+		k.position = b.next
+	}
+	return err
+}
+
+// message makes an entry of a good message, and sets a rejected one aside.
+func (k *keeper) message(ctx context.Context, offset, timestamp int64, key, value []byte) error {
+	payment, err := bizum.ParsePayment(value)
+	if err == nil {
+		err = k.belongs(key)
+	}
+	if err != nil {
+		return k.reject(ctx, Rejected{offset, err}, timestamp, key, value)
+	}
+	at("parsed")
+	if len(key) == 0 {
+		key = defaultAccount
+	}
+	wanted, room := false, true
+	if k.Take != nil {
+		if wanted, room = k.Take(key); !room {
+			k.end = ErrEnough
+			return nil
+		}
+	}
+	entry, err := k.page.book.Apply(key, payment)
+	if err != nil {
+		return fmt.Errorf("message at %s/%d@%d: %w", k.Source, k.number, offset, err)
+	}
+	at("applied")
+	if wanted {
+		k.done.Entries = append(k.done.Entries, Entry{entry, offset, time.UnixMilli(timestamp)})
+	}
+	k.done.Booked++
+	if payment.Rounded {
+		k.done.Rounded++
+	}
+	k.page.booked = offset
+	k.line = appendPosted(k.line[:0], &posted{payment, entry.Balance, offset})
+	if err := k.Write(ctx, key, k.line, timestamp); err != nil {
+		return k.doubt(err)
+	}
+	at("written")
+	return nil
+}
+
+// keyMost is the longest name of an account, in bytes.
+const keyMost = bizum.MaxMessage
+
+var defaultAccount = []byte(bizum.DefaultAccount)
+
+// belongs says why a message's account is not kept in this partition. There is one book for an account: where its key
+// belongs.
+func (k *keeper) belongs(key []byte) error {
+	if len(key) > keyMost {
+		return errors.New("key longer than 64 KiB")
+	}
+	if k.Partitions == 1 {
+		return nil
+	}
+	if len(key) == 0 {
+		return fmt.Errorf("no key: in a topic of %d partitions it must name the account", k.Partitions)
+	}
+	if home := k.PartitionOf(key); home != k.number {
+		return fmt.Errorf("key %.40q belongs in partition %d: its sender must choose partitions as Java's client does "+
+			"(kcat: -X partitioner=murmur2_random)", key, home)
+	}
+	return nil
+}
+
+func (k *keeper) reject(ctx context.Context, r Rejected, timestamp int64, key, value []byte) error {
+	if k.Strict {
+		k.end = fmt.Errorf("message at %s/%d@%d: %w", k.Source, k.number, r.Offset, r.Reason)
+		return nil
+	}
+	cut := func(b []byte) []byte { return b[:min(len(b), bizum.MaxMessage)] }
+	if err := k.Aside(ctx, cut(key), cut(value), timestamp, r.Offset, r.Reason.Error()); err != nil {
+		return k.doubt(err)
+	}
+	k.done.Rejected = append(k.done.Rejected, r)
+	return nil
+}
+
+func (k *keeper) begin(ctx context.Context) error {
+	if err := k.Begin(ctx); err != nil {
+		return k.doubt(err)
+	}
+	at("begun")
+	k.open = true
+	return nil
+}
+
+// commit makes what was booked visible, with the position after it, and then shows it.
+func (k *keeper) commit(ctx context.Context) error {
+	if !k.open && k.position == k.committed {
+		return nil
+	}
+	after, err := k.Flush(ctx)
+	if err != nil {
+		return k.doubt(err)
+	}
+	at("sent")
+	if err := k.Commit(ctx, k.position, metadata(k.page.booked)); err != nil {
+		return k.doubt(err)
+	}
+	at("positioned")
+	if err := k.End(ctx, true); err != nil {
+		return k.doubt(err)
+	}
+	at("committed")
+	k.page.next = max(k.page.next, after)
+	k.open, k.committed, k.last = false, k.position, k.Now()
+	done := k.done
+	k.done = Committed{}
+	if len(done.Rejected)+done.Booked == 0 {
+		return nil
+	}
+	done.Partition, done.Accounts = k.number, k.page.book.Len()
+	if done.Accounts == 1 {
+		done.Sole = &k.page.book.Accounts()[0]
+	}
+	return k.Show(done)
+}
+
+// doubt notes that a step has failed, so that nothing is built on what it may have done.
+func (k *keeper) doubt(err error) error {
+	k.doubtful = true
+	return err
+}
+
+// leave gives up what is open, and remembers the page if it is as the ledger is.
+func (k *keeper) leave(ctx context.Context) {
+	if k.Untake != nil {
+		k.Untake(len(k.done.Entries))
+	}
+	if k.open && !k.doubtful {
+		_ = k.End(ctx, false) // else it ends by its timeout, or when somebody takes over
+	}
+	if !k.open && !k.doubtful {
+		k.remember(k.number, k.page)
+	}
+}
+
+// greet says where the partition goes on.
+func (k *keeper) greet() {
+	switch accounts := k.page.book.Len(); {
+	case accounts == 1:
+		account := k.page.book.Accounts()[0]
+		k.tell("going on at offset %d: account %s has %v €", k.position, account.Name, account.Balance)
+	case accounts > 1:
+		k.tell("going on at offset %d: %d accounts", k.position, accounts)
+	}
+}
+
+func (k *keeper) tell(format string, args ...any) { k.Tell(k.number, fmt.Sprintf(format, args...)) }
