@@ -114,15 +114,16 @@ func buildVersion() string {
 
 func newApp(env Env) *cli.App {
 	app := &cli.App{
-		Name:                  "bizumctl",
-		Usage:                 "a stream of Bizum payments on Kafka: make it, show it, keep its balance",
-		Version:               env.Version,
-		Reader:                env.Stdin,
-		Writer:                env.Stdout,
-		ErrWriter:             env.Stderr,
-		HideHelpCommand:       true,
-		ExitErrHandler:        func(*cli.Context, error) {}, // Run answers the code; the library would end the process
-		Commands:              []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newBroker(env), newDemo(env)},
+		Name:            "bizumctl",
+		Usage:           "a stream of Bizum payments on Kafka: make it, show it, keep its balance",
+		Version:         env.Version,
+		Reader:          env.Stdin,
+		Writer:          env.Stdout,
+		ErrWriter:       env.Stderr,
+		HideHelpCommand: true,
+		ExitErrHandler:  func(*cli.Context, error) {}, // Run answers the code; the library would end the process
+		Commands: []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newAudit(env),
+			newBroker(env), newDemo(env)},
 		CustomAppHelpTemplate: appHelp,
 	}
 	app.OnUsageError = usageError

@@ -164,6 +164,14 @@ func (c *Cluster) Offset(ctx context.Context, topic string, partition int32, at 
 	return offset, nil
 }
 
+// bounds answers where a partition starts and ends.
+func (c *Cluster) bounds(ctx context.Context, topic string, partition int32) (start, end int64, err error) {
+	if start, err = c.Offset(ctx, topic, partition, Start); err == nil {
+		end, err = c.Offset(ctx, topic, partition, End)
+	}
+	return start, end, err
+}
+
 func (c *Cluster) offset(topic string, partition int32, at int64) (int64, error) {
 	leader, err := c.client.Leader(topic, partition)
 	if err != nil {

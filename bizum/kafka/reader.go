@@ -126,9 +126,7 @@ var errAtEnd = errors.New("at the end")
 // answers where the log starts and ends. If it starts after the position, it reads from there.
 func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 	each func(Record) error) (start, end int64, err error) {
-	if start, err = c.Offset(ctx, topic, partition, Start); err == nil {
-		end, err = c.Offset(ctx, topic, partition, End)
-	}
+	start, end, err = c.bounds(ctx, topic, partition)
 	if from = max(from, start); err != nil || from >= end {
 		return start, end, err
 	}
@@ -325,11 +323,7 @@ func afterEmpty(block *sarama.FetchResponseBlock) int64 {
 
 // outOfRange finds out what the log has instead.
 func (r *reader) outOfRange(ctx context.Context) error {
-	start, err := r.cluster.Offset(ctx, r.topic, r.partition, Start)
-	if err != nil {
-		return err
-	}
-	end, err := r.cluster.Offset(ctx, r.topic, r.partition, End)
+	start, end, err := r.cluster.bounds(ctx, r.topic, r.partition)
 	if err != nil {
 		return err
 	}

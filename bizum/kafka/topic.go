@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -17,6 +19,8 @@ type Topic struct {
 	Replication int16
 	Compacted   bool // its cleanup policy takes away what has a later record of the same key
 	Deleted     bool // its cleanup policy takes away what is old
+	// CompactionLag is how long compaction leaves a record alone.
+	CompactionLag time.Duration
 }
 
 // Topic describes a topic that exists.
@@ -47,17 +51,25 @@ func (c *Cluster) describe(name string) (topic Topic, err error) {
 	topic = Topic{ID: found[0].Uuid.String(), Partitions: int32(len(found[0].Partitions)),
 		Replication: int16(len(found[0].Partitions[0].Replicas))}
 	settings, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: name,
-		ConfigNames: []string{cleanupPolicy}})
+		ConfigNames: []string{cleanupPolicy, compactionLag}})
 	for _, s := range settings {
-		if s.Name == cleanupPolicy {
+		switch s.Name {
+		case cleanupPolicy:
 			topic.Compacted = strings.Contains(s.Value, "compact")
 			topic.Deleted = strings.Contains(s.Value, "delete")
+		case compactionLag:
+			ms, _ := strconv.ParseInt(s.Value, 10, 64) // Kafka's own number
+			topic.CompactionLag = time.Duration(ms) * time.Millisecond
 		}
 	}
 	return topic, err
 }
 
-const cleanupPolicy = "cleanup.policy"
+// Names of settings.
+const (
+	cleanupPolicy = "cleanup.policy"
+	compactionLag = "min.compaction.lag.ms"
+)
 
 // admin looks up who the controller is, which the client finds out only along with a topic.
 func (c *Cluster) admin(topic string) (sarama.ClusterAdmin, error) {

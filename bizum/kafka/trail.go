@@ -45,9 +45,9 @@ func (t *Trail) Committed(ctx context.Context) (position int64, metadata string,
 	return all[t.partition].Offset, all[t.partition].Metadata, err
 }
 
-// Start answers where the source's partition begins.
-func (t *Trail) Start(ctx context.Context) (int64, error) {
-	return t.cluster.Offset(ctx, t.source, t.partition, Start)
+// Bounds answers where the source's partition starts and ends.
+func (t *Trail) Bounds(ctx context.Context) (start, end int64, err error) {
+	return t.cluster.bounds(ctx, t.source, t.partition)
 }
 
 // ReadSource hands the records of the source to deliver, batch by batch, with the position after each batch, until

@@ -138,7 +138,7 @@ func (k *keeper) book(ctx context.Context, b batch) (err error) {
 func (k *keeper) message(ctx context.Context, offset, timestamp int64, key, value []byte) error {
 	payment, err := bizum.ParsePayment(value)
 	if err == nil {
-		err = k.belongs(key)
+		err = belongs(key, k.number, k.Partitions, k.PartitionOf)
 	}
 	if err != nil {
 		return k.reject(ctx, Rejected{offset, err}, timestamp, key, value)
@@ -182,17 +182,17 @@ var defaultAccount = []byte(bizum.DefaultAccount)
 
 // belongs says why a message's account is not kept in this partition. There is one book for an account: where its key
 // belongs.
-func (k *keeper) belongs(key []byte) error {
+func belongs(key []byte, number, partitions int32, partitionOf func(key []byte) int32) error {
 	if len(key) > keyMost {
 		return errors.New("key longer than 64 KiB")
 	}
-	if k.Partitions == 1 {
+	if partitions == 1 {
 		return nil
 	}
 	if len(key) == 0 {
-		return fmt.Errorf("no key: in a topic of %d partitions it must name the account", k.Partitions)
+		return fmt.Errorf("no key: in a topic of %d partitions it must name the account", partitions)
 	}
-	if home := k.PartitionOf(key); home != k.number {
+	if home := partitionOf(key); home != number {
 		return fmt.Errorf("key %.40q belongs in partition %d: its sender must choose partitions as Java's client does "+
 			"(kcat: -X partitioner=murmur2_random)", key, home)
 	}

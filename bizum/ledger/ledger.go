@@ -49,8 +49,8 @@ type Partition interface {
 type Reading interface {
 	// Committed answers the group's position, and only when no transaction is about to change it.
 	Committed(ctx context.Context) (position int64, metadata string, err error)
-	// Start answers the first offset that the source still has.
-	Start(ctx context.Context) (int64, error)
+	// Bounds answers the first offset that the source still has, and the one after its last.
+	Bounds(ctx context.Context) (start, end int64, err error)
 	// ReadSource hands batches to deliver, each with the position after it, until deliver answers an error or ctx ends.
 	ReadSource(ctx context.Context, position int64,
 		deliver func(next int64, records func(yield func(offset, timestamp int64, key, value []byte) bool)) error) error

@@ -88,7 +88,7 @@ func (k *keeper) broken(offset int64, what string) error {
 func (k *keeper) goOnAt(ctx context.Context, committed int64, words string) (position int64, err error) {
 	counted, ours := parseMetadata(words)
 	ours = ours && committed >= 0
-	start, err := k.Start(ctx)
+	start, end, err := k.Bounds(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -103,6 +103,10 @@ func (k *keeper) goOnAt(ctx context.Context, committed int64, words string) (pos
 		if position, err = k.withoutPosition(ctx, committed, start); err != nil {
 			return 0, err
 		}
+	}
+	if position > end {
+		return 0, stop(fmt.Sprintf("partition %d: the topic ends at offset %d, before position %d: it has lost messages "+
+			"that were booked", k.number, end, position), "keep a new ledger: take another --group")
 	}
 	if start > position {
 		gone := fmt.Sprintf("the topic starts at offset %d: %d offsets from %d on are gone", start, start-position, position)
@@ -146,7 +150,8 @@ func (k *keeper) head(ctx context.Context) error {
 	if err := k.begin(ctx); err != nil {
 		return err
 	}
-	if err := k.Write(ctx, nil, k.Value(), k.Now().UnixMilli()); err != nil {
+	emptyKey := []byte{} // not a missing one, which a compacted topic refuses
+	if err := k.Write(ctx, emptyKey, k.Value(), k.Now().UnixMilli()); err != nil {
 		return k.doubt(err)
 	}
 	if err := k.commit(ctx); err != nil {

@@ -1,0 +1,385 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"bizumctl/bizum"
+)
+
+// Audit proves a ledger from its topic.
+type Audit struct {
+	Source, Name  string // topics
+	Topic         string // the source's id, and its partitions
+	Partitions    int32
+	CompactionLag time.Duration // of the ledger: what is younger is all there
+	Now           func() time.Time
+	Progress      func(payments int) // told now and then, from the goroutines of all partitions
+}
+
+// Proof is what an audit of one partition found. The range is what it compared: From is where the source begins, To the
+// group's position.
+type Proof struct {
+	Partition int32
+	From, To  int64
+	Payments  int64 // good messages in the range
+	Rejected  int64
+	Accounts  int
+	Compacted int64 // payments whose entries compaction has taken, which later ones stand for
+
+	Missing, Double, Wrong int64
+	First                  [3]string // of each of them
+}
+
+// kinds of difference, as indices of Proof.First.
+const (
+	missing = iota
+	double
+	wrong
+)
+
+// Right says whether nothing was found.
+func (p *Proof) Right() bool { return p.Missing+p.Double+p.Wrong == 0 }
+
+// auditor compares one partition: it goes through the source and keeps a book of its own, and through the ledger and
+// what was set aside beside it. All three are in the order of the source's offsets.
+type auditor struct {
+	*Audit
+	Reading
+	number int32
+	proof  *Proof
+	book   *bizum.Book
+	line   []byte
+
+	ledger *cursor
+	aside  *cursor
+	start  int64              // of the source
+	owed   map[string]*absent // accounts with payments that have no entry, and none after them
+}
+
+// written is a record of the ledger, or of what was set aside.
+type written struct {
+	place  int64 // in its own topic
+	offset int64 // in the source
+	entry  posted
+	key    []byte
+	value  []byte
+	fault  error // why it is no entry
+}
+
+type absent struct {
+	payments int64
+	first    string // of them, in words
+}
+
+// Partition audits one partition. An error means that nothing could be proved.
+func (a *Audit) Partition(ctx context.Context, number int32, r Reading) (*Proof, error) {
+	committed, words, err := r.Committed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, ours := parseMetadata(words); !ours || committed < 0 {
+		if committed, err = afterLast(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	start, _, err := r.Bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k := &auditor{Audit: a, Reading: r, number: number, start: start, owed: make(map[string]*absent),
+		proof: &Proof{Partition: number, From: start, To: committed}}
+	return k.proof, k.run(ctx)
+}
+
+// afterLast answers the position that a ledger alone stands for: after all that it has, or that was set aside.
+func afterLast(ctx context.Context, r Reading) (int64, error) {
+	last := none
+	_, _, err := r.ReadOutput(ctx, 0, func(_, _ int64, key, value []byte) error {
+		if e, err := parsePosted(value); err == nil && len(key) > 0 {
+			last = max(last, e.offset)
+		}
+		return nil
+	})
+	if err == nil {
+		err = r.ReadAside(ctx, func(_, origin int64) error {
+			last = max(last, origin)
+			return nil
+		})
+	}
+	return last + 1, err
+}
+
+func (k *auditor) run(ctx context.Context) error {
+	k.ledger, k.aside = k.entries(ctx), k.asides(ctx)
+	defer k.ledger.stop()
+	defer k.aside.stop()
+	if found, err := k.heading(); !found {
+		return err
+	}
+	k.before()
+	if err := k.compare(ctx); err != nil {
+		return err
+	}
+	for _, owed := range k.owed {
+		k.proof.Missing += owed.payments
+		k.first(missing, owed.first)
+	}
+	k.proof.Accounts = k.book.Len()
+	now, words, err := k.Reading.Committed(ctx)
+	if _, ours := parseMetadata(words); !ours {
+		now = math.MaxInt64
+	}
+	k.after(max(now, k.proof.To))
+	return errors.Join(err, k.ledger.err, k.aside.err)
+}
+
+// heading begins the ledger, and the book. Without one there is nothing to prove.
+func (k *auditor) heading() (found bool, err error) {
+	first := k.ledger.now
+	if first == nil {
+		if k.ledger.err == nil && k.proof.To > 0 {
+			return false, fmt.Errorf("ledger %s/%d is empty, but the group has position %d", k.Name, k.number, k.proof.To)
+		}
+		return false, k.ledger.err
+	}
+	heading, err := ParseHeading(first.key, first.value)
+	if err == nil {
+		err = heading.differs(Heading{k.Topic, k.Partitions, heading.Initial})
+	}
+	if err != nil {
+		return false, fmt.Errorf("ledger %s/%d@%d: %w", k.Name, k.number, first.place, err)
+	}
+	k.book = bizum.NewBook(heading.Initial)
+	k.ledger.advance()
+	return true, nil
+}
+
+// before takes the balances that the ledger has from before the source's start as they are.
+func (k *auditor) before() {
+	for w := k.ledger.now; w != nil && w.offset < k.start; w = k.ledger.now {
+		if w.fault != nil || w.offset <= k.ledger.last {
+			k.stray(k.ledger, w, "payment")
+		} else {
+			k.book.Set(w.key, w.entry.balance)
+		}
+		k.ledger.advance()
+	}
+	for w := k.aside.now; w != nil && w.offset < k.start; w = k.aside.now {
+		k.aside.advance()
+	}
+}
+
+var errThere = errors.New("at the group's position")
+
+// compare goes through the source up to the group's position.
+func (k *auditor) compare(ctx context.Context) error {
+	if k.start >= k.proof.To {
+		return nil
+	}
+	err := k.ReadSource(ctx, k.start, func(next int64,
+		records func(yield func(offset, timestamp int64, key, value []byte) bool)) (err error) {
+		before := k.proof.Payments
+		records(func(offset, timestamp int64, key, value []byte) bool {
+			if offset < k.proof.To {
+				err = k.message(offset, timestamp, key, value)
+			}
+			return err == nil
+		})
+		k.Progress(int(k.proof.Payments - before))
+		if err == nil && next >= k.proof.To {
+			return errThere
+		}
+		return err
+	})
+	if errors.Is(err, errThere) {
+		return nil
+	}
+	return err
+}
+
+// message finds what a message's record in the ledger, or aside, should be, and compares.
+func (k *auditor) message(offset, timestamp int64, key, value []byte) error {
+	payment, err := bizum.ParsePayment(value)
+	if err == nil {
+		err = belongs(key, k.number, k.Partitions, k.PartitionOf)
+	}
+	if err != nil {
+		k.proof.Rejected++
+		k.skip(k.aside, offset, "rejected message")
+		if w := k.aside.now; w == nil || w.offset != offset {
+			k.count(missing, "%s/%d@%d: %v, but it was not set aside", k.Source, k.number, offset, err)
+			return nil
+		}
+		k.aside.advance()
+		return nil
+	}
+	k.proof.Payments++
+	if len(key) == 0 {
+		key = defaultAccount
+	}
+	k.skip(k.ledger, offset, "payment")
+	w := k.ledger.now
+	booked := w != nil && w.offset == offset
+	if _, known := k.book.Balance(key); k.start > 0 && !known { // its balance at the start is not there any more
+		if booked {
+			k.book.Set(key, w.entry.balance)
+		}
+	} else if _, err := k.book.Apply(key, payment); err != nil {
+		return fmt.Errorf("message at %s/%d@%d: %w", k.Source, k.number, offset, err)
+	}
+	balance, known := k.book.Balance(key)
+	want := posted{payment, balance, offset}
+	if !booked {
+		k.absent(key, &want, known, timestamp)
+		return nil
+	}
+	k.line = appendPosted(k.line[:0], &want)
+	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) {
+		k.count(wrong, "%s/%d@%d: account %q has %q, should be account %q with %q", k.Name, k.number, w.place,
+			w.key, w.value, key, should)
+	}
+	if len(k.owed) > 0 && k.owed[string(key)] != nil {
+		k.proof.Compacted += k.owed[string(key)].payments
+		delete(k.owed, string(key))
+	}
+	k.ledger.advance()
+	return nil
+}
+
+// absent is a payment without an entry: compaction may have taken it, if it is old enough and a later entry of its
+// account stands for it.
+func (k *auditor) absent(key []byte, want *posted, known bool, timestamp int64) {
+	text := fmt.Sprintf("%s/%d@%d: account %q has no entry for it", k.Source, k.number, want.offset, key)
+	if known {
+		text += fmt.Sprintf(", should have %q", appendPosted(nil, want))
+	}
+	if k.Now().Sub(time.UnixMilli(timestamp)) < k.CompactionLag {
+		k.count(missing, "%s", text)
+		return
+	}
+	owed := k.owed[string(key)]
+	if owed == nil {
+		owed = &absent{first: text}
+		k.owed[string(key)] = owed
+	}
+	owed.payments++
+}
+
+// skip passes over records that stand for an offset before the next one of their kind: there is none like that, or it
+// was there before.
+func (k *auditor) skip(c *cursor, offset int64, kind string) {
+	for w := c.now; w != nil && (w.fault != nil || w.offset < offset); w = c.now {
+		k.stray(c, w, kind)
+		c.advance()
+	}
+}
+
+func (k *auditor) stray(c *cursor, w *written, kind string) {
+	switch {
+	case w.fault != nil:
+		k.count(wrong, "%s/%d@%d: %v: account %q, %q", c.topic, k.number, w.place, w.fault, w.key, w.value)
+	case w.offset <= c.last:
+		k.count(double, "%s/%d@%d: a second record for offset %d of %s, or one out of order: account %q, %q", c.topic, k.number,
+			w.place, w.offset, k.Source, w.key, w.value)
+	default:
+		k.count(wrong, "%s/%d@%d: no %s at offset %d of %s: account %q, %q", c.topic, k.number, w.place, kind, w.offset,
+			k.Source, w.key, w.value)
+	}
+}
+
+// after looks at what is left: nothing may stand for what the group has not come to.
+func (k *auditor) after(position int64) {
+	for _, c := range []*cursor{k.ledger, k.aside} {
+		for w := c.now; w != nil; w = c.now {
+			if w.fault != nil || w.offset < k.proof.To || w.offset >= position || w.offset <= c.last {
+				k.stray(c, w, "message booked")
+			}
+			c.advance()
+		}
+	}
+}
+
+// count counts a difference, and keeps the first of its kind.
+func (k *auditor) count(kind int, format string, args ...any) {
+	*[]*int64{missing: &k.proof.Missing, double: &k.proof.Double, wrong: &k.proof.Wrong}[kind]++
+	if k.proof.First[kind] == "" {
+		k.first(kind, fmt.Sprintf(format, args...))
+	}
+}
+
+func (k *auditor) first(kind int, text string) {
+	if k.proof.First[kind] == "" {
+		k.proof.First[kind] = text
+	}
+}
+
+func (k *auditor) entries(ctx context.Context) *cursor {
+	return newCursor(k.Name, func(yield func(written) bool) error {
+		headed := false
+		_, _, err := k.ReadOutput(ctx, 0, func(place, _ int64, key, value []byte) error {
+			w := written{place: place, key: key, value: value, offset: none}
+			if headed {
+				w.entry, w.fault = parsePosted(value)
+				w.offset = w.entry.offset
+				if w.fault == nil && len(key) == 0 {
+					w.fault = errors.New("an entry without an account")
+				}
+			}
+			headed = true
+			return orStopped(yield(w))
+		})
+		return err
+	})
+}
+
+func (k *auditor) asides(ctx context.Context) *cursor {
+	return newCursor("what was set aside", func(yield func(written) bool) error {
+		return k.ReadAside(ctx, func(place, origin int64) error { return orStopped(yield(written{place: place, offset: origin})) })
+	})
+}
+
+// cursor goes through records one at a time; now is nil after the last.
+type cursor struct {
+	topic string
+	now   *written
+	last  int64 // offset of the one before
+	err   error
+	next  func() (written, bool)
+	stop  func()
+}
+
+var errStopped = errors.New("stopped")
+
+func orStopped(on bool) error {
+	if on {
+		return nil
+	}
+	return errStopped
+}
+
+func newCursor(topic string, read func(yield func(written) bool) error) *cursor {
+	c := &cursor{topic: topic, last: none}
+	c.next, c.stop = iter.Pull(func(yield func(written) bool) {
+		if err := read(yield); !errors.Is(err, errStopped) {
+			c.err = err
+		}
+	})
+	c.advance()
+	c.last = none
+	return c
+}
+
+func (c *cursor) advance() {
+	if c.now != nil && c.now.fault == nil {
+		c.last = max(c.last, c.now.offset)
+	}
+	w, ok := c.next()
+	if c.now = nil; ok {
+		c.now = &w
+	}
+}
