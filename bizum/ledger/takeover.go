@@ -24,7 +24,9 @@ func (k *keeper) takeOver(ctx context.Context) error {
 	if k.position, err = k.goOnAt(ctx, committed, words); err != nil {
 		return err
 	}
-	k.committed = committed
+	if k.committed = committed; k.position != committed {
+		k.committed = none // it is somebody else's, and means nothing
+	}
 	if !k.page.headed {
 		if err := k.head(ctx); err != nil {
 			return err
@@ -60,7 +62,7 @@ func (k *keeper) reread(offset, _ int64, key, value []byte) error {
 		if err != nil {
 			return k.broken(offset, err.Error())
 		}
-		k.page.headed = true
+		k.page.headed, k.page.next = true, offset+1
 		return heading.differs(k.Heading)
 	}
 	entry, err := parsePosted(value)
