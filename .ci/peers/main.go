@@ -22,7 +22,7 @@ import (
 )
 
 const usage = `usage: peers COMMAND ARG..., with the broker's address in BIZUMCTL_BROKERS
-  topic NAME                     make it, with one partition; every topic produce-* goes
+  topic NAME                     make it, with one partition; every topic of a round- goes
   expect TOPIC N                 fail unless the topic holds N records
   measure FILE COMMAND...        run it; into FILE: seconds, CPU seconds, broker's CPU seconds, peak MB
   franz-produce TOPIC N FILE     send N messages, FILE's lines over and over
@@ -97,7 +97,7 @@ func lines(file string) ([][]byte, error) {
 	return bytes.Split(bytes.TrimSuffix(text, []byte("\n")), []byte("\n")), nil
 }
 
-// makeTopic also deletes what earlier runs produced, at once, so that the disk stays small.
+// makeTopic also deletes the topics of earlier runs, so that the disk stays small.
 func makeTopic(name string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker))
 	if err != nil {
@@ -109,7 +109,7 @@ func makeTopic(name string) error {
 	if err != nil {
 		return err
 	}
-	old := slices.DeleteFunc(topics.Names(), func(t string) bool { return !strings.HasPrefix(t, "produce-") })
+	old := slices.DeleteFunc(topics.Names(), func(t string) bool { return !strings.Contains(t, "round-") })
 	if len(old) > 0 {
 		deleted, err := admin.DeleteTopics(ctx, old...)
 		if err := errors.Join(err, deleted.Error()); err != nil {
