@@ -108,10 +108,11 @@ type chunk struct {
 }
 
 func readLines(r io.Reader, chunks chan<- chunk) {
-	const most = 1000
+	const most, mostBytes = 1000, 64 << 10
 	// A longer line is handed on cut, but still too long to be a message.
 	reader := bufio.NewReaderSize(r, bizum.MaxMessage+len("\r\n")+1)
 	var c chunk
+	bytesRead := 0
 	for c.err == nil {
 		line, err := reader.ReadSlice('\n')
 		if c.err = err; errors.Is(err, bufio.ErrBufferFull) {
@@ -120,10 +121,11 @@ func readLines(r io.Reader, chunks chan<- chunk) {
 		if len(line) > 0 {
 			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 			c.lines = append(c.lines, bytes.Clone(line))
+			bytesRead += len(line)
 		}
-		if len(c.lines) == most || reader.Buffered() == 0 || c.err != nil {
+		if len(c.lines) == most || bytesRead >= mostBytes || reader.Buffered() == 0 || c.err != nil {
 			chunks <- c
-			c.lines = nil
+			c.lines, bytesRead = nil, 0
 		}
 	}
 }

@@ -174,6 +174,7 @@ type sink interface {
 func (o *produceOptions) send(ctx context.Context, next source, to sink, tally *tally) error {
 	late, cancel := outlast(ctx, lastFlushWithin)
 	defer cancel()
+	tally.begin()
 	err := o.sendAll(ctx, late, next, to, tally)
 	if errors.Is(err, errClosedPipe) {
 		return err
@@ -219,6 +220,11 @@ func (o *produceOptions) sendAll(ctx, late context.Context, next source, to sink
 		m, err := next(until, push)
 		if err != nil {
 			return err
+		}
+		if o.input != "" { // it may have been long in coming
+			if now = tally.now(); pace == nil {
+				due = now
+			}
 		}
 		if err := to.put(ctx, m, due, now); err != nil {
 			return err

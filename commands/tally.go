@@ -34,10 +34,15 @@ type tally struct {
 }
 
 func newTally(o *produceOptions, c *console, now func() time.Time) *tally {
-	t := &tally{options: o, console: c, now: now, began: now()}
-	t.last = t.began
-	t.delays = hdrhistogram.New(1, time.Hour.Microseconds(), 3)
+	t := &tally{options: o, console: c, now: now, delays: hdrhistogram.New(1, time.Hour.Microseconds(), 3)}
+	t.begin()
 	return t
+}
+
+// begin starts the clock, once there is somebody to send to.
+func (t *tally) begin() {
+	t.began = t.now()
+	t.last = t.began
 }
 
 // seldom is how many messages go by, at full speed, between two looks at the clock, which would cost as much as the

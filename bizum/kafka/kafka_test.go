@@ -585,9 +585,10 @@ func TestTransactionalBatches(t *testing.T) {
 				b.must(kerr.ErrorForCode(code))
 			}
 		}
+		before := b.end(0)
 		b.write(w, values...)
-		if end := b.end(0); end > 3 {
-			t.Errorf("what is not committed moved the end to %d", end)
+		if end := b.end(0); end != before {
+			t.Errorf("what is not committed moved the end from %d to %d", before, end)
 		}
 		end := kmsg.NewPtrEndTxnRequest()
 		end.TransactionalID, end.ProducerID, end.ProducerEpoch = id, begun.ProducerID, begun.ProducerEpoch
@@ -600,6 +601,86 @@ func TestTransactionalBatches(t *testing.T) {
 	transaction(false, "no")
 	b.awaitEnd(0, 5)
 	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
+	transaction(true, "c") // by the producer whose last one was aborted
+	b.awaitEnd(0, 7)
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b", "c"})
+}
+
+// A broker that cuts the first questions for a producer id is asked again.
+func TestProducerIDRefused(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	var asked atomic.Int32
+	fake.ControlKey(int16(kmsg.InitProducerID), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		if asked.Add(1) <= 2 {
+			return nil, errors.New("cut"), true
+		}
+		return nil, nil, false
+	})
+	b.write(b.writer(kafka.WriterConfig{}), "a")
+	equal(t, b.read(0, 0, b.end(0)), []string{"a"})
+}
+
+// slowListener's next connection answers only after a while.
+type slowListener struct {
+	net.Listener
+	while atomic.Int64
+}
+
+func (l *slowListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if while := l.while.Swap(0); while > 0 {
+		conn = &slowConn{Conn: conn, while: time.Duration(while)}
+	}
+	return conn, err
+}
+
+type slowConn struct {
+	net.Conn
+	once  sync.Once
+	while time.Duration
+}
+
+func (c *slowConn) Read(b []byte) (int, error) {
+	c.once.Do(func() { time.Sleep(c.while) })
+	return c.Conn.Read(b)
+}
+
+// A broker that hangs just as we connect gives sarama an answer to another question. That is no error, and no sign of a
+// corrupt log.
+func TestLateAnswer(t *testing.T) {
+	var listener *slowListener
+	fake := fakeCluster(t, kfake.ListenFn(func(string, string) (net.Listener, error) {
+		l, err := net.Listen("tcp", "localhost:0")
+		listener = &slowListener{Listener: l}
+		return listener, err
+	}))
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	b.produce(0, "a")
+	_, err := b.cluster.Partitions(b.ctx, b.topic)
+	b.must(err)
+	listener.while.Store(int64(2500 * time.Millisecond)) // look-ups wait 2 s
+	if end := b.end(0); end != 1 {
+		t.Errorf("end %d", end)
+	}
+}
+
+// What is missing stays missing, and what is empty stays empty.
+func TestMissingAndEmpty(t *testing.T) {
+	b := newBench(t, 1)
+	w := b.writer(kafka.WriterConfig{})
+	b.must(w.Append(b.ctx, nil, []byte{}, 0, 0))
+	b.must(w.Append(b.ctx, []byte{}, nil, 0, 0))
+	b.must(w.Append(b.ctx, []byte("k"), []byte("v"), 0, 0, kafka.Header{Key: "reason", Value: []byte("r")}))
+	b.must(w.Flush(b.ctx))
+	var got []string
+	_, _, err := b.cluster.ReadToEnd(b.ctx, b.topic, 0, 0, func(r kafka.Record) error {
+		got = append(got, fmt.Sprintf("%#v %#v %q", r.Key, r.Value, r.Header("reason")))
+		return nil
+	})
+	b.must(err)
+	equal(t, got, []string{`[]byte(nil) []byte{} ""`, `[]byte{} []byte(nil) ""`, `[]byte{0x6b} []byte{0x76} "r"`})
 }
 
 // deafListener accepts connections, but while deaf hands none on.

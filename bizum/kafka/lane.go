@@ -142,6 +142,7 @@ func (l *lane) send(b *batch) error {
 	})
 	if err == nil {
 		l.outstanding++
+		l.heard = l.heard || l.outstanding == 1 // before it, there was nothing to hear
 	}
 	return err
 }
@@ -257,5 +258,6 @@ func (l *lane) split() {
 	b.records, b.marks = b.records[:half], b.marks[:half]
 	b.arena = b.arena[:len(b.arena)-len(rest.arena)]
 	l.inFlight = slices.Insert(l.inFlight, 1, rest)
-	l.writer.bytes.Store(int64(max(len(b.arena), len(rest.arena)) + recordOverhead*(half+1)))
+	smaller := int64(max(len(b.arena), len(rest.arena)) + recordOverhead*(half+1))
+	l.writer.bytes.Store(min(smaller, l.writer.bytes.Load())) // another lane may have made less do
 }

@@ -36,8 +36,9 @@ type WriterConfig struct {
 	// GiveUp is how long a broker that is there may refuse a batch, with whatever passing reason, before that is an
 	// error; 0: 2 minutes, as in Java's client. A broker that is away is waited for without limit.
 	GiveUp time.Duration
-	// Producer is for the records of a transaction that the caller began and will end; without a TransactionalID the
-	// Writer gets a producer id of its own.
+	// Producer is for the records of transactions that the caller begins and ends; without a TransactionalID the Writer
+	// gets a producer id of its own. An epoch has one Writer for a partition, in all its transactions: a second one would
+	// count from 0 again, and the broker would take its records for the first one's.
 	Producer Producer
 	// Partition is where all records go, whatever their keys; nil: each to its key's.
 	Partition *int32
@@ -130,7 +131,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	}
 	producer := config.Producer
 	if producer.TransactionalID == "" {
-		producer, err = persist(ctx, c, c.newProducer)
+		producer, err = persist(ctx, c, func() (Producer, error) { return c.newProducer(topic) })
 	}
 	if err != nil {
 		return nil, fmt.Errorf("beginning to write to %q: %w", topic, reason(err))
@@ -143,7 +144,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	w.connections.byAddress = make(map[string]*sarama.Broker)
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	batches := len(partitions) + inFlightMax + 2 // one of each being filled, and as many on their way
-	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 65<<10))))
+	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 16<<10))))
 	w.free = make(chan *batch, batches)
 	for range batches {
 		w.free <- nil
@@ -158,9 +159,10 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 }
 
 // newProducer asks for a producer id.
-func (c *Cluster) newProducer() (Producer, error) {
+func (c *Cluster) newProducer(topic string) (Producer, error) {
 	id, err := c.client.InitProducerID()
 	if err != nil {
+		_ = c.client.RefreshMetadata(topic) // it brings back the brokers that the client has given up
 		return Producer{}, err
 	}
 	return Producer{ID: id.ProducerID, Epoch: id.ProducerEpoch}, orNil(id.Err)
@@ -216,7 +218,7 @@ func (w *Writer) take(ctx context.Context) (*batch, error) {
 		return nil, ctx.Err()
 	}
 	if b == nil {
-		b = new(batch)
+		b = &batch{arena: []byte{}} // not nil, for an empty key or value is not a missing one
 	}
 	*b = batch{arena: b.arena[:0], records: b.records[:0], marks: b.marks[:0]}
 	return b, nil
@@ -238,7 +240,9 @@ func (b *batch) add(key, value []byte, timestamp, mark int64) {
 	r := sarama.Record{
 		OffsetDelta:    int64(len(b.records)),
 		TimestampDelta: time.Duration(timestamp-b.first) * time.Millisecond,
-		Value:          b.arena[middle:end:end],
+	}
+	if value != nil {
+		r.Value = b.arena[middle:end:end]
 	}
 	if key != nil {
 		r.Key = b.arena[start:middle:middle]
