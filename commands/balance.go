@@ -45,6 +45,7 @@ func newBalance(env Env) *cli.Command {
 			badFlag(&o.bad),
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "keep a ledger, exactly once, shared by all of group `NAME`"},
+			o.sessionFlag(),
 			&cli.DurationFlag{Name: "commit-interval", Value: 100 * time.Millisecond, Destination: &o.every,
 				Usage: "`TIME` between two commits to the ledger"},
 			&cli.BoolFlag{Name: "accept-gap", Destination: &o.gap,

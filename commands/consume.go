@@ -47,6 +47,7 @@ func newConsume(env Env) *cli.Command {
 				Usage: "only partition `P`; may be repeated"},
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "share the partitions in consumer group `NAME`, and go on where it was"},
+			o.sessionFlag(),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, raw"},
 			&cli.BoolFlag{Name: "raw", Destination: &o.raw, Usage: "short for --output raw: values as received, unchecked"},

@@ -20,6 +20,7 @@ type shared struct {
 	color   when
 	quiet   bool
 	verbose bool
+	session time.Duration // of a group, for those commands that join one
 }
 
 func (s *shared) flags() []cli.Flag {
@@ -42,6 +43,12 @@ func (s *shared) speech() []cli.Flag {
 	}
 }
 
+// sessionFlag is for commands that join a group.
+func (s *shared) sessionFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "session-timeout", Value: 6 * time.Second, Destination: &s.session,
+		Usage: "`TIME` after which the group gives away the partitions of a member that is silent"}
+}
+
 // open prepares the cluster that the flags name.
 func (s *shared) open(env Env, c *console) (*kafka.Cluster, error) {
 	var brokers []string
@@ -61,13 +68,19 @@ func (s *shared) open(env Env, c *console) (*kafka.Cluster, error) {
 	if s.topic == "" {
 		return nil, misuse("--topic (-t) names no topic")
 	}
-	config := kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version,
+	if s.session < 0 || s.session > 0 && s.session < sessionLeast {
+		return nil, misuse("--session-timeout %v: want %v or more", s.session, sessionLeast)
+	}
+	config := kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version, SessionTimeout: s.session,
 		Notice: func(text string) { c.remark("%s", text) }}
 	if s.verbose {
 		config.Log = logWriter{c}
 	}
 	return kafka.Open(config)
 }
+
+// sessionLeast leaves room for some heartbeats.
+const sessionLeast = 100 * time.Millisecond
 
 // when is the value of --color.
 type when string

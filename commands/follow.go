@@ -43,7 +43,8 @@ type follower struct {
 	stops  map[int32]int64 // and where it ends, if it does
 
 	members  *kafka.Group
-	awaiting bool // for the group to come to the stops
+	counts   func(metadata string) bool // whether a group's position is worth anything; nil: it is
+	awaiting bool                       // for the group to come to the stops
 	batches  chan delivery
 	failures chan error
 	ended    chan struct{} // closed when no more batches are taken

@@ -56,7 +56,7 @@ func (o *balanceOptions) keep(ctx context.Context, env Env, console *console) er
 		return err
 	}
 	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit, group: o.group,
-		starts: make(map[int32]int64), stops: make(map[int32]int64), failures: make(chan error, 1)}
+		counts: ledger.Ours, starts: make(map[int32]int64), stops: make(map[int32]int64), failures: make(chan error, 1)}
 	if err := f.begin(ctx); err != nil {
 		return unlessAsked(err)
 	}
@@ -143,7 +143,13 @@ func (b *books) share(ctx context.Context, f *follower, l *ledger.Ledger) error 
 		waiting.Stop()
 		return show(c)
 	}
-	f.awaitGroup(ctx)
+	first := &firstSession{all: func() { f.awaitGroup(ctx) }}
+	l.Ready = first.ready
+	f.members.Joined = func(partitions []int32) {
+		f.joined(partitions)
+		l.Retain(partitions)
+		first.joined(partitions)
+	}
 	ended := make(chan error, 1)
 	go func() {
 		select {
@@ -155,7 +161,6 @@ func (b *books) share(ctx context.Context, f *follower, l *ledger.Ledger) error 
 		}
 	}()
 	err := f.members.Run(ctx, func(ctx context.Context, claim *kafka.Claim) error {
-		l.Retain(claim.Session)
 		if err := b.check(ctx, l); err != nil {
 			return err
 		}
@@ -165,6 +170,40 @@ func (b *books) share(ctx context.Context, f *follower, l *ledger.Ledger) error 
 	})
 	stop()
 	return cmp.Or(err, <-ended)
+}
+
+// firstSession finds out when all partitions of it have been taken over: then only can the group's end be reached,
+// because taking over is what tells whether the ledger can be gone on with.
+type firstSession struct {
+	all func()
+
+	mu   sync.Mutex
+	left map[int32]bool
+	over bool
+}
+
+func (s *firstSession) joined(partitions []int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = make(map[int32]bool)
+	for _, p := range partitions {
+		s.left[p] = true
+	}
+	s.check()
+}
+
+func (s *firstSession) ready(partition int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.left, partition)
+	s.check()
+}
+
+func (s *firstSession) check() {
+	if len(s.left) == 0 && !s.over {
+		s.over = true
+		s.all()
+	}
 }
 
 // check sees to it that the topics are still those with which we began.

@@ -13,7 +13,15 @@ import (
 // readShared reads the partitions that the group gives us.
 func (f *follower) readShared(ctx context.Context) error {
 	defer f.members.Close()
+	f.members.Joined = f.joined
 	return f.members.Run(ctx, f.readClaim)
+}
+
+// joined tells a person who would see nothing why that is.
+func (f *follower) joined(partitions []int32) {
+	if len(partitions) == 0 {
+		f.console.remark("the other members of group %q have all partitions of %q; waiting for one", f.group, f.topic)
+	}
 }
 
 // readClaim reads a partition as long as it is ours, and commits what was flushed.
@@ -115,7 +123,7 @@ func (f *follower) awaitPositions(ctx context.Context, stops map[int32]int64) {
 		reached := true
 		for _, p := range partitions {
 			position := positions[p].Offset
-			if position < 0 {
+			if position < 0 || f.counts != nil && !f.counts(positions[p].Metadata) {
 				position = f.starts[p]
 			}
 			reached = reached && position >= stops[p]

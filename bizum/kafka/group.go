@@ -22,6 +22,9 @@ const settled = 30 * time.Second
 // Sarama does the membership only: its claims are paused, and our own reader reads, because sarama's holds the
 // connection on which positions would be committed.
 type Group struct {
+	// Joined, if there is one, is told at the start of each session which partitions are ours. It must not take long.
+	Joined func(partitions []int32)
+
 	cluster     *Cluster
 	name        string
 	topic       string
@@ -32,7 +35,6 @@ type Group struct {
 // Claim is a partition that is ours until its session ends.
 type Claim struct {
 	Partition  int32
-	Session    []int32 // all partitions that are ours in this session
 	group      *Group
 	generation int32
 	member     string
@@ -133,8 +135,8 @@ func (h *claims) fail(err error) {
 func (h *claims) Setup(session sarama.ConsumerGroupSession) error {
 	h.joined = true
 	h.wait.over(true)
-	if g := h.group; len(session.Claims()[g.topic]) == 0 {
-		g.cluster.notice("the other members of group %q have all partitions of %q; waiting for one", g.name, g.topic)
+	if g := h.group; g.Joined != nil {
+		g.Joined(session.Claims()[g.topic])
 	}
 	return nil
 }
@@ -149,8 +151,7 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 		}
 	}()
 	ctx := session.Context()
-	err := h.own(ctx, &Claim{claim.Partition(), session.Claims()[claim.Topic()], h.group,
-		session.GenerationID(), session.MemberID()})
+	err := h.own(ctx, &Claim{claim.Partition(), h.group, session.GenerationID(), session.MemberID()})
 	if lostSession(err) {
 		return err
 	}

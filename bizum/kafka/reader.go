@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"math"
 	"reflect"
 	"slices"
 	"time"
@@ -234,8 +235,10 @@ func (r *reader) connect(known sarama.Uuid) (*sarama.Broker, sarama.Uuid, error)
 }
 
 func (r *reader) request() *sarama.FetchRequest {
+	// The partition's own limit is what counts: kfake leaves the aborted transactions out of a response that the other one
+	// has cut.
 	request := &sarama.FetchRequest{
-		Version: 11, MinBytes: 1, MaxBytes: r.bytes, MaxWaitTime: int32(fetchWait.Milliseconds()),
+		Version: 11, MinBytes: 1, MaxBytes: math.MaxInt32, MaxWaitTime: int32(fetchWait.Milliseconds()),
 		Isolation: sarama.ReadCommitted, SessionEpoch: -1, // no fetch session: one partition needs none
 	}
 	request.AddBlock(r.topic, r.partition, r.position, r.bytes, -1)

@@ -240,7 +240,7 @@ func (k *auditor) message(offset, timestamp int64, key, value []byte) error {
 	}
 	k.line = appendPosted(k.line[:0], &want)
 	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) {
-		k.count(wrong, "%s/%d@%d: account %q has %q, should be account %q with %q", k.Name, k.number, w.place,
+		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q", k.Name, k.number, w.place,
 			w.key, w.value, key, should)
 	}
 	if len(k.owed) > 0 && k.owed[string(key)] != nil {
@@ -254,9 +254,9 @@ func (k *auditor) message(offset, timestamp int64, key, value []byte) error {
 // absent is a payment without an entry: compaction may have taken it, if it is old enough and a later entry of its
 // account stands for it.
 func (k *auditor) absent(key []byte, want *posted, known bool, timestamp int64) {
-	text := fmt.Sprintf("%s/%d@%d: account %q has no entry for it", k.Source, k.number, want.offset, key)
+	text := fmt.Sprintf("%s/%d@%d: account %.60q has no entry for it", k.Source, k.number, want.offset, key)
 	if known {
-		text += fmt.Sprintf(", should have %q", appendPosted(nil, want))
+		text += fmt.Sprintf(", should have %.200q", appendPosted(nil, want))
 	}
 	if k.Now().Sub(time.UnixMilli(timestamp)) < k.CompactionLag {
 		k.count(missing, "%s", text)
@@ -282,12 +282,12 @@ func (k *auditor) skip(c *cursor, offset int64, kind string) {
 func (k *auditor) stray(c *cursor, w *written, kind string) {
 	switch {
 	case w.fault != nil:
-		k.count(wrong, "%s/%d@%d: %v: account %q, %q", c.topic, k.number, w.place, w.fault, w.key, w.value)
+		k.count(wrong, "%s/%d@%d: %v: account %.60q, %.200q", c.topic, k.number, w.place, w.fault, w.key, w.value)
 	case w.offset <= c.last:
-		k.count(double, "%s/%d@%d: a second record for offset %d of %s, or one out of order: account %q, %q", c.topic, k.number,
+		k.count(double, "%s/%d@%d: a second record for offset %d of %s, or one out of order: account %.60q, %.200q", c.topic, k.number,
 			w.place, w.offset, k.Source, w.key, w.value)
 	default:
-		k.count(wrong, "%s/%d@%d: no %s at offset %d of %s: account %q, %q", c.topic, k.number, w.place, kind, w.offset,
+		k.count(wrong, "%s/%d@%d: no %s at offset %d of %s: account %.60q, %.200q", c.topic, k.number, w.place, kind, w.offset,
 			k.Source, w.key, w.value)
 	}
 }

@@ -98,8 +98,10 @@ func parsePosted(value []byte) (e posted, err error) {
 	if e.balance, ok = bizum.ParseBalance(value[middle+1 : last]); !ok {
 		return e, errNoEntry
 	}
-	if e.Payment, err = bizum.ParsePayment(value[:middle]); err != nil {
-		return e, fmt.Errorf("%w: %w", errNoEntry, err)
+	if payment := value[:middle]; len(payment) <= bizum.MaxMessage { // the longest messages grow as they are written anew
+		if e.Payment, err = bizum.ParsePayment(payment); err != nil {
+			return e, fmt.Errorf("%w: %w", errNoEntry, err)
+		}
 	}
 	return e, nil
 }
@@ -120,6 +122,12 @@ func parseMetadata(text string) (booked int64, ours bool) {
 	}
 	booked, err := strconv.ParseInt(number, 10, 64)
 	return booked, err == nil && booked >= 0
+}
+
+// Ours says whether a position was committed along with a ledger, by the words that go with it.
+func Ours(words string) bool {
+	_, ours := parseMetadata(words)
+	return ours
 }
 
 // none stands for an offset where there is none.

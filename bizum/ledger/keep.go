@@ -49,6 +49,7 @@ func (l *Ledger) Keep(ctx context.Context, number int32, p Partition) (err error
 		return err
 	}
 	k.greet()
+	k.Ready(number)
 	return k.run(ctx, steps)
 }
 

@@ -86,6 +86,8 @@ type Ledger struct {
 	Strict       bool          // stop at the first message that is rejected
 
 	Now func() time.Time
+	// Ready is told when a partition was taken over.
+	Ready func(partition int32)
 	// Tell says what a person should know of a partition.
 	Tell func(partition int32, text string)
 	// Take says whether an entry of an account is wanted for Show, and whether there is room for it; nil: none is wanted.

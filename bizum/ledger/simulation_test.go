@@ -383,7 +383,7 @@ func (p *proc) live() {
 func (w *world) spawn(id int) *proc {
 	p := &proc{world: w, id: id, resume: make(chan bool), yielded: make(chan struct{})}
 	p.ledger = &Ledger{Heading: Heading{"id", 1, 2000_00}, Source: "bizums", Name: "ledger", Interval: time.Second,
-		Now: func() time.Time { return time.UnixMilli(0) }, Tell: func(int32, string) {},
+		Now: func() time.Time { return time.UnixMilli(0) }, Tell: func(int32, string) {}, Ready: func(int32) {},
 		Take: func([]byte) (bool, bool) { return true, true }, Untake: func(int) {},
 		Show: func(c Committed) error {
 			for _, e := range c.Entries {

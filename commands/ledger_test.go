@@ -1,0 +1,545 @@
+package commands_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"bizumctl/commands"
+)
+
+// till is a topic of the test's own, with the ledger that a group keeps of it.
+type till struct {
+	*testing.T
+	ctx     context.Context
+	fake    *kfake.Cluster // nil on a real Kafka
+	address string
+	topic   string
+	group   string
+	client  *kgo.Client
+	admin   *kadm.Client
+}
+
+func newTill(t *testing.T, partitions int32) *till {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	l := &till{T: t, ctx: ctx, address: realBrokers, topic: fmt.Sprintf("test-%x", rand.Uint64())}
+	l.group = "caja-" + l.topic
+	if l.address == "" {
+		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+		l.must(err)
+		t.Cleanup(fake.Close)
+		l.fake, l.address = fake, fake.ListenAddrs()[0]
+	}
+	l.client = l.connect()
+	l.admin = kadm.NewClient(l.client)
+	l.create(l.topic, partitions, nil)
+	return l
+}
+
+func (l *till) connect(options ...kgo.Opt) *kgo.Client {
+	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(l.address), kgo.ProducerBatchMaxBytes(2<<20))...)
+	l.must(err)
+	l.Cleanup(client.Close)
+	return client
+}
+
+func (l *till) must(err error) {
+	l.Helper()
+	if err != nil {
+		l.Fatal(err)
+	}
+}
+
+func (l *till) create(topic string, partitions int32, settings map[string]string) {
+	l.Helper()
+	config := map[string]*string{}
+	for name, value := range settings {
+		config[name] = &value
+	}
+	_, err := l.admin.CreateTopic(l.ctx, partitions, 1, config, topic)
+	l.must(err)
+}
+
+func (l *till) delete(topics ...string) {
+	l.Helper()
+	_, err := l.admin.DeleteTopics(l.ctx, topics...)
+	l.must(err)
+	for _, topic := range topics { // it goes away a little later
+		for {
+			found, err := l.admin.ListTopics(l.ctx, topic)
+			l.must(err)
+			if found[topic].Err != nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	l.client = l.connect() // the old one knows the topic's id
+}
+
+func (l *till) ledger() string   { return l.topic + "." + l.group + ".ledger" }
+func (l *till) rejected() string { return l.topic + "." + l.group + ".rejected" }
+
+// send appends messages with key cuenta.
+func (l *till) send(values ...string) {
+	l.Helper()
+	for _, v := range values {
+		l.put(&kgo.Record{Topic: l.topic, Key: []byte("cuenta"), Value: []byte(v)})
+	}
+}
+
+func (l *till) put(records ...*kgo.Record) {
+	l.Helper()
+	l.must(l.client.ProduceSync(l.ctx, records...).FirstErr())
+}
+
+// run runs bizumctl on the topic and answers its exit code, what it says and what it complains of.
+func (l *till) run(args ...string) (code int, out, remarks string) {
+	l.Helper()
+	var stdout, stderr bytes.Buffer
+	code = l.runTo(l.ctx, &stdout, &stderr, args...)
+	return code, stdout.String(), stderr.String()
+}
+
+func (l *till) runTo(ctx context.Context, stdout, stderr io.Writer, args ...string) int {
+	return commands.Run(ctx, commands.Env{Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr, Now: time.Now,
+		Names: []byte("Ana\nJosé Luis\n"), Concepts: []byte("Café\nCena, vino; y más\n"),
+		Getenv: func(string) string { return "" }}, append([]string{"bizumctl", args[0], "-b", l.address, "-t", l.topic}, args[1:]...))
+}
+
+// keep keeps the ledger up to the topic's end. The lines are text, with the balance.
+func (l *till) keep(args ...string) (code int, lines []string, remarks string) {
+	l.Helper()
+	code, out, remarks := l.run(append([]string{"balance", "-g", l.group, "--exit", "-o", "text"}, args...)...)
+	return code, strings.Fields(out), remarks
+}
+
+// kept keeps the ledger, and says so if the lines or a remark are not as they should be.
+func (l *till) kept(remark string, lines ...string) {
+	l.Helper()
+	code, got, remarks := l.keep()
+	if code != 0 || strings.Join(got, " ") != strings.Join(lines, " ") || !regexp.MustCompile(remark).MatchString(remarks) {
+		l.Fatalf("code %d, %q, %s\nwant %q, %s", code, got, remarks, lines, remark)
+	}
+	l.audited(0, "0 missing, 0 double, 0 wrong")
+}
+
+// stops wants the ledger not to be kept, for a reason and with a cure.
+func (l *till) stops(reason, cure string, args ...string) {
+	l.Helper()
+	code, lines, remarks := l.keep(args...)
+	want := regexp.MustCompile(`(?s)error: .*` + reason + `.*hint: .*` + cure)
+	if code != 1 || len(lines) > 0 || !want.MatchString(remarks) {
+		l.Fatalf("code %d, %q, %s\nwant %s", code, lines, remarks, want)
+	}
+}
+
+func (l *till) audited(code int, text string) {
+	l.Helper()
+	got, out, remarks := l.run("audit", "-g", l.group)
+	if got != code || !regexp.MustCompile(text).MatchString(out) {
+		l.Fatalf("audit: code %d, %s%s\nwant %d, %s", got, out, remarks, code, text)
+	}
+}
+
+// position sets the group's position as Kafka's tool does, or takes it away.
+func (l *till) position(offset int64) {
+	l.Helper()
+	if offset < 0 {
+		_, err := l.admin.DeleteOffsets(l.ctx, l.group, kadm.TopicsSet{l.topic: {0: {}}})
+		l.must(err)
+		return
+	}
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(l.topic, 0, offset, -1)
+	l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
+}
+
+// records reads what a partition has, committed, as key|value.
+func (l *till) records(topic string) (list []string) {
+	l.Helper()
+	ends, err := l.admin.ListCommittedOffsets(l.ctx, topic)
+	l.must(err)
+	end, _ := ends.Lookup(topic, 0)
+	client := l.connect(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumePartitions(
+		map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}), kgo.KeepControlRecords())
+	for next := int64(0); next < end.Offset; {
+		fetches := client.PollFetches(l.ctx)
+		l.must(fetches.Err0())
+		fetches.EachRecord(func(r *kgo.Record) {
+			if next = r.Offset + 1; !r.Attrs.IsControl() {
+				list = append(list, string(r.Key)+"|"+string(r.Value))
+			}
+		})
+	}
+	return list
+}
+
+const (
+	maria = "Maria;20;Cena;RECEPCIÓN"
+	pepe  = "Pepe;100;Viaje;ENVIO"
+	ana   = "Ana;5;Café;ENVIO"
+
+	afterMaria = "Maria;20.00;Cena;RECEPCIÓN;2020.00"
+	afterPepe  = "Pepe;100.00;Viaje;ENVIO;1920.00"
+	afterAna   = "Ana;5.00;Café;ENVIO;1915.00"
+)
+
+// The ledger is an ordinary topic that anybody can read.
+func TestLedgerTopic(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.send(maria, "pago", pepe)
+	l.kept(`@1: fewer than four fields`, afterMaria, afterPepe)
+	got := strings.Join(l.records(l.ledger()), " ")
+	want := regexp.MustCompile(`^\|1;[\w-]{22};1;2000\.00 cuenta\|Maria;20\.00;Cena;RECEPCIÓN;2020\.00;0 ` +
+		`cuenta\|Pepe;100\.00;Viaje;ENVIO;1920\.00;2$`)
+	if !want.MatchString(got) {
+		t.Errorf("%s", got)
+	}
+	if got := l.records(l.rejected()); len(got) != 1 || got[0] != "cuenta|pago" {
+		t.Errorf("%q", got)
+	}
+	l.kept(`0 bizums booked`)
+	l.send(ana)
+	l.kept(`/0: going on at offset 3: account cuenta has 1920.00 €`, afterAna)
+}
+
+// Whatever somebody does to the group's position, each message is booked once; with a tail of rejected messages, too.
+func TestLedgerPosition(t *testing.T) {
+	t.Parallel()
+	for name, position := range map[string]int64{"back": 0, "forth": 4, "to the same": 3, "gone": -1} {
+		for _, tail := range []int{0, 2} {
+			t.Run(fmt.Sprintf("%s, %d rejected", name, tail), func(t *testing.T) {
+				t.Parallel()
+				l := newTill(t, 1)
+				l.send(maria, pepe)
+				for range tail {
+					l.send("pago")
+				}
+				l.kept("", afterMaria, afterPepe)
+				l.send(ana, "pago")
+				l.position(position)
+				l.kept(fmt.Sprintf(`after the last entry, at offset %d`, 2+tail), afterAna)
+				if got := l.records(l.rejected()); len(got) != tail+1 {
+					t.Errorf("%q", got)
+				}
+			})
+		}
+	}
+}
+
+// A ledger that is not what the group's position stands for is not gone on with.
+func TestLedgerStops(t *testing.T) {
+	t.Parallel()
+	for name, do := range map[string]func(l *till){
+		"emptied": func(l *till) {
+			l.delete(l.ledger())
+			l.stops("counts payments up to offset 1, the ledger has them up to -1", "another --group")
+		},
+		"cut": func(l *till) {
+			if l.fake == nil {
+				return // Kafka does not cut a compacted topic
+			}
+			offsets := kadm.Offsets{}
+			offsets.AddOffset(l.ledger(), 0, 3, -1)
+			_, err := l.admin.DeleteRecords(l.ctx, offsets)
+			l.must(err)
+			l.stops("no heading of a ledger", "another --group")
+		},
+		"foreign record": func(l *till) {
+			l.put(&kgo.Record{Topic: l.ledger(), Key: []byte("cuenta"), Value: []byte("hola")})
+			l.stops(`/0@\d+: not an entry`, "bizumctl audit")
+			l.audited(1, `wrong: .*/0@\d+: not an entry.*"hola"`)
+		},
+		"made anew, shorter": func(l *till) {
+			l.delete(l.topic)
+			l.create(l.topic, 1, nil)
+			l.send(ana)
+			l.stops("deleted and made anew", "another --group")
+		},
+		"made anew, longer": func(l *till) {
+			l.delete(l.topic)
+			l.create(l.topic, 1, nil)
+			l.send(ana, ana, ana, ana)
+			l.stops("deleted and made anew", "another --group")
+		},
+		"partitions added": func(l *till) {
+			_, err := l.admin.CreatePartitions(l.ctx, 2, l.topic)
+			l.must(err)
+			l.stops("has 1 partition, .* has 3", "another --group")
+		},
+		"another initial balance": func(l *till) {
+			l.stops("open with 2000.00, not 500.00", "--initial 2000.00", "--initial", "500")
+		},
+		"retention": func(l *till) {
+			l.send(ana, maria, pepe)
+			offsets := kadm.Offsets{}
+			offsets.AddOffset(l.topic, 0, 4, -1)
+			_, err := l.admin.DeleteRecords(l.ctx, offsets)
+			l.must(err)
+			l.stops("starts at offset 4: 2 offsets from 2 on are gone", "--accept-gap")
+			code, lines, remarks := l.keep("--accept-gap")
+			if code != 0 || strings.Join(lines, " ") != "Pepe;100.00;Viaje;ENVIO;1820.00" ||
+				!strings.Contains(remarks, "2 offsets from 2 on are gone, and accepted") {
+				l.Errorf("code %d, %q, %s", code, lines, remarks)
+			}
+			l.audited(0, "^1 payment, 1 account, 0 missing, 0 double, 0 wrong\n")
+		},
+		"the log's end is lost": func(l *till) {
+			offsets := kadm.Offsets{}
+			offsets.Add(kadm.Offset{Topic: l.topic, At: 9, LeaderEpoch: -1, Metadata: "1 1"})
+			l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
+			l.stops("ends at offset 2, before position 9", "another --group")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newTill(t, 1)
+			l.send(maria, pepe)
+			l.kept("", afterMaria, afterPepe)
+			do(l)
+		})
+	}
+}
+
+// Topics that do not fit are refused before anything is done.
+func TestLedgerRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		prepare func(l *till)
+		reason  string
+	}{
+		"a ledger with more partitions": {func(l *till) {
+			l.create(l.ledger(), 3, map[string]string{"cleanup.policy": "compact"})
+		}, "has 3 partitions, .* has 1"},
+		"a ledger that is not compacted": {func(l *till) { l.create(l.ledger(), 1, nil) }, "cleanup.policy is another"},
+		"a ledger that is also deleted": {func(l *till) {
+			l.create(l.ledger(), 1, map[string]string{"cleanup.policy": "compact,delete"})
+		}, "cleanup.policy is another"},
+		"a compacted topic": {func(l *till) {
+			l.delete(l.topic)
+			l.create(l.topic, 1, map[string]string{"cleanup.policy": "compact"})
+		}, "is compacted"},
+		"a group of consume": {func(l *till) {
+			l.send(maria, pepe)
+			if code, _, remarks := l.run("consume", "-g", l.group, "--exit"); code != 0 {
+				l.Fatal(remarks)
+			}
+		}, "the group has position 2, but no ledger"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newTill(t, 1)
+			c.prepare(l)
+			code, lines, remarks := l.keep()
+			if code != 1 || len(lines) > 0 || !regexp.MustCompile(c.reason).MatchString(remarks) {
+				t.Errorf("code %d, %q, %s", code, lines, remarks)
+			}
+		})
+	}
+}
+
+// Two groups keep two ledgers, and a group one for each topic.
+func TestLedgersApart(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.send(maria)
+	l.kept("", afterMaria)
+	if code, out, remarks := l.run("balance", "-g", "otra", "--exit", "-o", "text", "--initial", "0"); code != 0 ||
+		out != "Maria;20.00;Cena;RECEPCIÓN;20.00\n" {
+		t.Errorf("code %d, %s%s", code, out, remarks)
+	}
+	l.topic += "-b"
+	l.create(l.topic, 1, nil)
+	l.send(maria)
+	l.kept("", afterMaria)
+}
+
+// What an aborted transaction has sent is never booked, and what an open one has is not booked yet.
+func TestLedgerOfTransactions(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	transact := func(value string) *kgo.Client {
+		client := l.connect(kgo.TransactionalID(fmt.Sprintf("%s-%x", l.topic, rand.Uint64())))
+		l.must(client.BeginTransaction())
+		l.must(client.ProduceSync(l.ctx, &kgo.Record{Topic: l.topic, Key: []byte("cuenta"), Value: []byte(value)}).FirstErr())
+		return client
+	}
+	end := func(client *kgo.Client, how kgo.TransactionEndTry) {
+		l.Helper()
+		l.must(client.EndTransaction(l.ctx, how))
+	}
+	end(transact(maria), kgo.TryCommit)
+	end(transact(ana), kgo.TryAbort)
+	open := transact(pepe)
+	l.kept("", afterMaria)
+	end(open, kgo.TryCommit)
+	for { // the marker comes a little later
+		ends, err := l.admin.ListCommittedOffsets(l.ctx, l.topic)
+		l.must(err)
+		if end, _ := ends.Lookup(l.topic, 0); end.Offset == 6 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	l.kept("", afterPepe)
+}
+
+// Messages whose account is kept in another partition are rejected, with the cure.
+func TestLedgerKeys(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 3)
+	manual := l.connect(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	home := int32(-1)
+	for p := range int32(3) {
+		r := &kgo.Record{Topic: l.topic, Partition: p, Key: []byte("cuenta-7"), Value: []byte(maria)}
+		l.must(manual.ProduceSync(l.ctx, r).FirstErr())
+	}
+	l.must(manual.ProduceSync(l.ctx, &kgo.Record{Topic: l.topic, Partition: 1, Value: []byte(pepe)}).FirstErr())
+	probe := &kgo.Record{Topic: l.topic, Key: []byte("cuenta-7"), Value: []byte(pepe)}
+	l.put(probe)
+	home = probe.Partition
+	code, lines, remarks := l.keep()
+	if code != 0 || strings.Join(lines, " ") != afterMaria+" "+afterPepe {
+		t.Errorf("code %d, %q, %s", code, lines, remarks)
+	}
+	if n := strings.Count(remarks, fmt.Sprintf(`key "cuenta-7" belongs in partition %d`, home)); n != 2 ||
+		!strings.Contains(remarks, "no key: in a topic of 3 partitions it must name the account") ||
+		!strings.Contains(remarks, "partitioner=murmur2_random") {
+		t.Errorf("%d: %s", n, remarks)
+	}
+	l.audited(0, `^2 payments, 1 account, 0 missing, 0 double, 0 wrong, 3 rejected\n`)
+}
+
+// Long values and keys are booked or set aside.
+func TestLedgerLong(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.delete(l.topic)
+	l.create(l.topic, 1, map[string]string{"max.message.bytes": "3000000"})
+	value := func(size int) string { return "Ana;5;" + strings.Repeat("x", size-len("Ana;5;;ENVIO")) + ";ENVIO" }
+	l.send(value(64<<10-1), value(64<<10), value(64<<10+1), value(1<<20))
+	l.put(&kgo.Record{Topic: l.topic, Key: bytes.Repeat([]byte("k"), 64<<10), Value: []byte(maria)})
+	l.put(&kgo.Record{Topic: l.topic, Key: bytes.Repeat([]byte("k"), 64<<10+1), Value: []byte(maria)})
+	code, lines, remarks := l.keep()
+	if code != 0 || len(lines) != 3 || !strings.Contains(remarks, "3 bizums booked, 3 rejected") {
+		t.Errorf("code %d, %d lines, %s", code, len(lines), remarks)
+	}
+	l.audited(0, "^3 payments, 2 accounts, 0 missing, 0 double, 0 wrong, 3 rejected\n")
+}
+
+// A balance that no longer fits ends the run, and nothing of the transaction is booked.
+func TestLedgerOverflow(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	var records []*kgo.Record
+	for range 92_233 {
+		records = append(records, &kgo.Record{Topic: l.topic, Value: []byte("Ana;999999999999.99;Cena;RECEPCIÓN")})
+	}
+	l.put(records...)
+	if code, _, remarks := l.keep("-q"); code != 0 {
+		t.Fatal(remarks)
+	}
+	before := len(l.records(l.ledger()))
+	l.put(records[:2]...)
+	code, lines, remarks := l.keep()
+	if code != 1 || len(lines) > 0 || !strings.Contains(remarks, "/0@92233: account") && !strings.Contains(remarks, "/0@92234: account") {
+		t.Errorf("code %d, %q, %s", code, lines, remarks)
+	}
+	if after := len(l.records(l.ledger())); after != before {
+		t.Errorf("%d entries, were %d", after, before)
+	}
+}
+
+// An audit names the first entry that is not right, what stands there and what should.
+func TestAuditFinds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ value, want string }{
+		"wrong": {"Ana;5.00;Café;ENVIO;1925.00;2", `(?s)^wrong: .*/0@\d+: account "cuenta" has "Ana;5.00;Café;ENVIO;1925.00;2", ` +
+			`should be account "cuenta" with "Ana;5.00;Café;ENVIO;1915.00;2".*3 payments, 1 account, 0 missing, 0 double, 1 wrong`},
+		"double": {"Pepe;100.00;Viaje;ENVIO;1920.00;1", `(?s)double: .*/0@\d+: a second record for offset 1.*1 missing, 1 double, 0 wrong`},
+		"missing": {"", `^missing: .*/0@2: account "cuenta" has no entry for it, should have "Ana;5.00;Café;ENVIO;1915.00;2"\n` +
+			`3 payments, 1 account, 1 missing, 0 double, 0 wrong`},
+		"too much": {"Ana;5.00;Café;ENVIO;1915.00;9", `(?s)wrong: .*/0@\d+: no message booked at offset 9`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newTill(t, 1)
+			l.send(maria, pepe)
+			l.kept("", afterMaria, afterPepe)
+			l.send(ana)
+			if c.value != "" {
+				l.put(&kgo.Record{Topic: l.ledger(), Key: []byte("cuenta"), Value: []byte(c.value)})
+			}
+			offsets := kadm.Offsets{} // as if we had come so far
+			offsets.Add(kadm.Offset{Topic: l.topic, At: 3, LeaderEpoch: -1, Metadata: "1 2"})
+			l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
+			l.audited(1, c.want)
+		})
+	}
+}
+
+// The ledger may be compacted at any time.
+func TestLedgerCompacted(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	if l.fake == nil {
+		l.create(l.ledger(), 1, map[string]string{"cleanup.policy": "compact", "segment.ms": "100",
+			"min.cleanable.dirty.ratio": "0.001", "min.compaction.lag.ms": "0", "max.compaction.lag.ms": "100"})
+	} else {
+		l.create(l.ledger(), 1, map[string]string{"cleanup.policy": "compact", "segment.ms": "1", "segment.bytes": "14",
+			"min.cleanable.dirty.ratio": "0.001", "min.compaction.lag.ms": "0"})
+	}
+	for range 20 {
+		l.send(maria, pepe)
+		if code, lines, remarks := l.keep(); code != 0 || len(lines) != 2 {
+			t.Fatalf("code %d, %q, %s", code, lines, remarks)
+		}
+	}
+	for n := 0; ; n++ {
+		if l.fake != nil {
+			l.fake.Compact()
+		} else {
+			l.send(maria) // a segment is closed when the next record comes
+			l.keep("-q")
+		}
+		if len(l.records(l.ledger())) < 20 {
+			break
+		}
+		if n == 300 {
+			t.Fatal("it was never compacted")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	l.audited(0, `0 missing, 0 double, 0 wrong, \d+ compacted`)
+	l.send(ana)
+	code, lines, remarks := l.keep()
+	if code != 0 || len(lines) != 1 || !strings.HasPrefix(lines[0], "Ana;5.00;Café;ENVIO;") {
+		t.Errorf("code %d, %q, %s", code, lines, remarks)
+	}
+	l.audited(0, `0 missing, 0 double, 0 wrong, \d+ compacted`)
+}
+
+// --count books so many bizums, and no more.
+func TestLedgerCount(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.send(maria, pepe, ana)
+	code, out, remarks := l.run("balance", "-g", l.group, "-n", "2", "-o", "text")
+	if code != 0 || out != afterMaria+"\n"+afterPepe+"\n" {
+		t.Errorf("code %d, %s%s", code, out, remarks)
+	}
+	l.kept("going on at offset 2", afterAna)
+}
