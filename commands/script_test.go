@@ -2,6 +2,7 @@ package commands_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -61,6 +62,7 @@ func TestScripts(t *testing.T) {
 			env.Defer(s.end)
 			env.Setenv("LISTS", lists)
 			env.Setenv("TZ", "Europe/Madrid")
+			env.Setenv("AWAY", cmp.Or(os.Getenv("BIZUMCTL_TEST_AWAY"), "1")) // seconds
 			env.Setenv("BIZUMCTL_TOPIC", fmt.Sprintf("test-%x", rand.Uint64()))
 			if realBrokers != "" {
 				env.Setenv("BIZUMCTL_BROKERS", realBrokers)
