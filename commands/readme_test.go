@@ -15,7 +15,7 @@ func TestREADME(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("LISTS", "..")
-	commands := regexp.MustCompile("(?:bizumctl|go run \\.) ((?:produce|consume|balance|broker|demo)\\b[^|`\n…]*)").
+	commands := regexp.MustCompile("(?:bizumctl|go run \\.) ((?:produce|consume|balance|audit|broker|demo)\\b[^|`\n…]*)").
 		FindAllStringSubmatch(string(text), -1)
 	if len(commands) < 15 {
 		t.Fatalf("found only %d commands", len(commands))
