@@ -50,9 +50,15 @@ func (c *Cluster) describe(name string) (topic Topic, err error) {
 	}
 	topic = Topic{ID: found[0].Uuid.String(), Partitions: int32(len(found[0].Partitions)),
 		Replication: int16(len(found[0].Partitions[0].Replicas))}
-	settings, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: name,
-		ConfigNames: []string{cleanupPolicy, compactionLag}})
-	for _, s := range settings {
+	described, err := admin.DescribeConfigs([]*sarama.ConfigResource{{Type: sarama.TopicResource, Name: name,
+		ConfigNames: []string{cleanupPolicy, compactionLag}}}, sarama.DescribeConfigsOptions{})
+	if err != nil {
+		return topic, err
+	}
+	if len(described) != 1 {
+		return topic, sarama.ErrIncompleteResponse
+	}
+	for _, s := range described[0].Configs {
 		switch s.Name {
 		case cleanupPolicy:
 			topic.Compacted = strings.Contains(s.Value, "compact")
@@ -62,7 +68,7 @@ func (c *Cluster) describe(name string) (topic Topic, err error) {
 			topic.CompactionLag = time.Duration(ms) * time.Millisecond
 		}
 	}
-	return topic, err
+	return topic, orNil(described[0].ErrorCode)
 }
 
 // Names of settings.
