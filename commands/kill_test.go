@@ -43,7 +43,7 @@ type keeper struct {
 	ended    chan struct{}
 }
 
-const killSession = "1s"
+const killSession = "600ms"
 
 // start starts a member of the group, which shows each entry as its account, text, partition and offset.
 func (l *till) start(killAt string, args ...string) *keeper {
