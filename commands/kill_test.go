@@ -22,18 +22,27 @@ import (
 )
 
 // killable is the real program, built so that it can be told to end itself, as kill -9 does, at a named step.
-var killable = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "bizumctl-kill")
-	if err != nil {
+var killable = sync.OnceValues(func() (path string, err error) {
+	if killableDir, err = os.MkdirTemp("", "bizumctl-kill"); err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "bizumctl")
+	path = filepath.Join(killableDir, "bizumctl")
 	build := exec.Command("go", "build", "-tags", "killpoints", "-o", path, "..")
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, text)
 	}
 	return path, nil
 })
+
+var killableDir string
+
+// cleaned takes away what tests have in common, after all of them.
+type cleaned struct{ *testing.M }
+
+func (m cleaned) Run() int {
+	defer func() { _ = os.RemoveAll(killableDir) }() // if it is left, it is in a folder for that
+	return m.M.Run()
+}
 
 // keeper is a process of the group.
 type keeper struct {

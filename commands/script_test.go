@@ -25,7 +25,7 @@ import (
 
 // TestMain lets the test binary be bizumctl itself, so that scripts drive the real program.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bizumctl": func() {
+	testscript.Main(cleaned{m}, map[string]func(){"bizumctl": func() {
 		signal.Ignore(syscall.SIGPIPE)
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		context.AfterFunc(ctx, stop)
