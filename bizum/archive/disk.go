@@ -1,0 +1,86 @@
+package archive
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// What the archive does to the disk. Each is a step at which a test can make the process die, or the disk fail.
+
+// file is a draft that is being written.
+type file struct{ *os.File }
+
+func create(path string) (file, error) {
+	if err := step("create", path); err != nil {
+		return file{}, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	return file{f}, err
+}
+
+func (f file) Write(b []byte) (int, error) {
+	if err := step("write", f.Name()); err != nil {
+		n, _ := f.File.Write(b[:len(b)/2]) // as on a disk that becomes full
+		return n, err
+	}
+	return f.File.Write(b)
+}
+
+// finish makes what was written last, and closes the file.
+func (f file) finish() error {
+	err := step("sync", f.Name())
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// rename puts a file in its place. It lasts once the folder is synced.
+func rename(from, to string) error {
+	if err := step("rename", to); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+func syncFolder(path string) error {
+	if err := step("syncdir", path); err != nil {
+		return err
+	}
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer folder.Close()
+	if runtime.GOOS == "windows" {
+		return nil // it cannot sync folders, and needs no such thing
+	}
+	return folder.Sync()
+}
+
+// put renames and syncs.
+func put(from, to string) error {
+	if err := rename(from, to); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
+}
+
+// remove takes away what may not be there.
+func remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func exists(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,259 @@
+package archive
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"unicode/utf8"
+
+	"github.com/gofrs/flock"
+
+	"bizumctl/bizum/format"
+)
+
+// Part is a partition that is ours to file. It is for one goroutine.
+type Part struct {
+	folder    *Folder
+	partition int32
+	lock      *flock.Flock
+
+	first, next int64 // offsets that the file that is open stands for; next is -1 as long as it is not known
+	rows, bad   int64
+	data        *file
+	writer      format.Writer
+	rejected    *file
+	badBytes    int64
+	line        bytes.Buffer
+}
+
+// File is one that was published.
+type File struct {
+	Name           string
+	Rows, Rejected int64
+	Bytes          int64
+}
+
+// resume puts the drafts right and finds the position.
+func (p *Part) resume() error {
+	f := p.folder
+	now, err := f.read()
+	if err != nil {
+		return err
+	}
+	known, isKnown := now.Partitions[p.partition]
+	if isKnown {
+		if err := p.name(span{f.Topic, p.partition, known.Closing, known.Next - 1}); err != nil {
+			return err
+		}
+		p.next = known.Next
+	}
+	files, err := names(f.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		if s, ok := draftOf(name); ok && p.isOurs(s) {
+			if err := remove(f.path(name)); err != nil {
+				return err
+			}
+		}
+		s, extension, ok := spanOf(name)
+		if ok && p.isOurs(s) && extension == format.Extension(f.Format) {
+			p.next = max(p.next, s.last+1)
+		}
+	}
+	p.first = p.next
+	return p.dropRejected()
+}
+
+func (p *Part) isOurs(s span) bool { return s.topic == p.folder.Topic && s.partition == p.partition }
+
+// dropRejected removes drafts, and files beyond the position: their data was never published.
+func (p *Part) dropRejected() error {
+	files, err := names(p.folder.path(rejectedFolder))
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		draft, isDraft := draftOf(name)
+		s, _, isFile := spanOf(name)
+		if isDraft && p.isOurs(draft) || isFile && p.isOurs(s) && s.first >= p.next {
+			if err := remove(p.folder.rejected(name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Next is the offset to go on from, and false if nothing of the partition was filed yet.
+func (p *Part) Next() (offset int64, known bool) { return p.next, p.next >= 0 }
+
+// Begin says where a partition of which nothing was filed begins.
+func (p *Part) Begin(offset int64) { p.first, p.next = offset, offset }
+
+// MoveTo says that there is nothing more before an offset: compaction, retention or a transaction's marker took it.
+func (p *Part) MoveTo(offset int64) { p.next = max(p.next, offset) }
+
+// Put files a row.
+func (p *Part) Put(r *format.Row) error {
+	if err := p.open(); err != nil {
+		return err
+	}
+	if err := p.writer.Append(r); err != nil {
+		return err
+	}
+	p.rows++
+	p.next = r.Offset + 1
+	return nil
+}
+
+// rejection is how a message that is no bizum is filed.
+type rejection struct {
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
+	Reason    string `json:"reason"`
+	Bytes     any    `json:"bytes"`              // a string; or []byte, which is written in base64
+	Encoding  string `json:"encoding,omitempty"` // base64 then
+}
+
+// Reject files a message that is no bizum.
+func (p *Part) Reject(offset int64, reason error, value []byte) error {
+	if p.rejected == nil {
+		if err := os.MkdirAll(p.folder.path(rejectedFolder), 0o755); err != nil {
+			return err
+		}
+		draft, err := create(p.folder.rejected(p.span().draft()))
+		if err != nil {
+			return err
+		}
+		p.rejected = &draft
+	}
+	r := rejection{p.partition, offset, reason.Error(), string(value), ""}
+	if !utf8.Valid(value) {
+		r.Bytes, r.Encoding = value, "base64"
+	}
+	p.line.Reset()
+	encoder := json.NewEncoder(&p.line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(r); err != nil {
+		return err
+	}
+	n, err := p.rejected.Write(p.line.Bytes())
+	if err != nil {
+		return err
+	}
+	p.badBytes += int64(n)
+	p.bad++
+	p.next = offset + 1
+	return nil
+}
+
+// open begins the file, if there is none.
+func (p *Part) open() error {
+	if p.data != nil {
+		return nil
+	}
+	draft, err := create(p.folder.path(p.span().draft()))
+	if err != nil {
+		return err
+	}
+	p.data = &draft
+	p.writer, err = format.NewWriter(p.data, p.folder.FileOptions)
+	return err
+}
+
+func (p *Part) span() span { return span{p.folder.Topic, p.partition, p.first, p.next - 1} }
+
+// Empty says whether there is nothing to publish.
+func (p *Part) Empty() bool { return p.rows == 0 && p.bad == 0 }
+
+// Full says whether it is time to publish.
+func (p *Part) Full() bool {
+	size := p.badBytes
+	if p.writer != nil {
+		size += p.writer.Size()
+	}
+	return p.rows+p.bad >= p.folder.Records || size >= p.folder.Bytes
+}
+
+// Publish closes the file and gives it its name; the next one begins after it. Where there was nothing but gaps there
+// is no file, and the next one stands for them, too. After an error the part is good for nothing but Release.
+func (p *Part) Publish() (File, error) {
+	if p.Empty() {
+		return File{}, nil
+	}
+	if err := p.open(); err != nil { // where all was rejected, an empty file says that this was read
+		return File{}, err
+	}
+	s := p.span()
+	if err := p.finish(); err != nil {
+		return File{}, err
+	}
+	info, err := os.Stat(p.folder.path(s.draft()))
+	if err != nil {
+		return File{}, err
+	}
+	err = p.folder.change(func(now *state) (bool, error) {
+		now.Partitions[p.partition] = position{Next: p.next, Closing: p.first}
+		return true, nil
+	})
+	if err == nil {
+		err = p.name(s)
+	}
+	file := File{s.String() + "." + format.Extension(p.folder.Format), p.rows, p.bad, info.Size()}
+	p.first, p.rows, p.bad, p.badBytes = p.next, 0, 0, 0
+	return file, err
+}
+
+// finish makes the drafts whole and lasting. From here on they are left alone: if what comes next fails, the next start
+// finds out whether they count.
+func (p *Part) finish() error {
+	if err := p.writer.Close(); err != nil {
+		return err
+	}
+	if err := p.data.finish(); err != nil {
+		return err
+	}
+	if p.rejected != nil {
+		if err := p.rejected.finish(); err != nil {
+			return err
+		}
+		if err := syncFolder(p.folder.path(rejectedFolder)); err != nil {
+			return err
+		}
+	}
+	p.data, p.writer, p.rejected = nil, nil, nil
+	return syncFolder(p.folder.dir) // or _bizumctl.json may last and the draft not
+}
+
+// name gives the drafts of a span their names, the rejected first.
+func (p *Part) name(s span) error {
+	extension := "." + format.Extension(p.folder.Format)
+	for _, n := range [...]struct{ from, to string }{
+		{p.folder.rejected(s.draft()), p.folder.rejected(s.String() + ".json")},
+		{p.folder.path(s.draft()), p.folder.path(s.String() + extension)},
+	} {
+		there, err := exists(n.from)
+		if err == nil && there {
+			err = put(n.from, n.to)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Release throws away what was not published, and lets another process have the partition.
+func (p *Part) Release() error {
+	var err error
+	for _, draft := range []*file{p.data, p.rejected} {
+		if draft != nil {
+			_ = draft.Close() // finish may have closed it
+			err = errors.Join(err, remove(draft.Name()))
+		}
+	}
+	return errors.Join(err, p.lock.Close())
+}

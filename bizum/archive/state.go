@@ -1,0 +1,133 @@
+package archive
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// state is _bizumctl.json: whose folder it is, and how far each partition is filed. Readers may delete the files, so
+// the files alone do not tell.
+type state struct {
+	Cluster    string             `json:"cluster"`
+	Topic      string             `json:"topic"`
+	TopicID    string             `json:"topic_id"`
+	Format     string             `json:"format"`
+	Partitions map[int32]position `json:"partitions"`
+}
+
+// position is how far a partition is filed. It is written when a file is whole and synced, but before it gets its name:
+// should the process die in between, the draft that begins at Closing is there still, and the next start names it. (If
+// it were written afterwards, a file that a reader had deleted by then would be written twice.)
+type position struct {
+	Next    int64 `json:"next"`
+	Closing int64 `json:"closing"`
+}
+
+// patience is how long another process may take to write _bizumctl.json.
+const patience = 10 * time.Second
+
+// change reads the state, lets edit change it, and writes it, with no other process doing so meanwhile. Edit answers
+// false if there is nothing to write.
+func (f *Folder) change(edit func(*state) (bool, error)) error {
+	f.mu.Lock() // so that the partitions of this process do not wait for each other by polling
+	defer f.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	lock := flock.New(filepath.Join(f.dir, stateLock))
+	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("another process has kept %s for %v: is it stopped?", lock.Path(), patience)
+		}
+		return err
+	}
+	defer lock.Close()
+	now, err := f.read()
+	if err != nil {
+		return err
+	}
+	if changed, err := edit(&now); err != nil || !changed {
+		return err
+	}
+	text, err := json.MarshalIndent(now, "", "  ")
+	if err != nil {
+		return err
+	}
+	draft, err := create(filepath.Join(f.dir, stateDraft))
+	if err != nil {
+		return err
+	}
+	_, err = draft.Write(append(text, '\n'))
+	if err := errors.Join(err, draft.finish()); err != nil {
+		return err
+	}
+	return put(draft.Name(), filepath.Join(f.dir, stateFile))
+}
+
+// read answers the state, an empty one if there is none yet.
+func (f *Folder) read() (s state, err error) {
+	path := filepath.Join(f.dir, stateFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return state{Partitions: map[int32]position{}}, nil
+	}
+	if err == nil {
+		if err = json.Unmarshal(text, &s); err == nil && (s.Topic == "" || s.Partitions == nil) {
+			err = errors.New("it names no topic or no partitions")
+		}
+	}
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// claim makes a new folder ours, or makes sure that it is.
+func (f *Folder) claim() error {
+	now, err := f.read()
+	if err != nil {
+		return err
+	}
+	if now.Topic == "" {
+		return f.change(func(s *state) (bool, error) {
+			if s.Topic != "" { // another process was faster
+				return false, f.compare(*s)
+			}
+			*s = state{f.Cluster, f.Topic, f.TopicID, f.kind(), s.Partitions}
+			return true, nil
+		})
+	}
+	return f.compare(now)
+}
+
+// compare says what makes the folder somebody else's.
+func (f *Folder) compare(s state) error {
+	switch {
+	case s.Topic != f.Topic:
+		return fmt.Errorf("%w of topic %q, not of %q", f.strange(), s.Topic, f.Topic)
+	case s.Cluster != f.Cluster:
+		return fmt.Errorf("%w of topic %q on another cluster, %s; this one is %s", f.strange(), s.Topic, s.Cluster, f.Cluster)
+	case s.TopicID != f.TopicID:
+		return fmt.Errorf("%w of an earlier topic %q, which was deleted and made anew since", f.strange(), s.Topic)
+	case s.Format != f.kind():
+		return fmt.Errorf("%w in %s, not %s", f.strange(), s.Format, f.kind())
+	}
+	return nil
+}
+
+func (f *Folder) strange() error { return fmt.Errorf("folder %s: %w", f.dir, ErrStrange) }
+
+// kind names the format as the state keeps it.
+func (f *Folder) kind() string {
+	if f.Safe {
+		return f.Format + ", safe"
+	}
+	return f.Format
+}
