@@ -88,12 +88,22 @@ func (f *Folder) Take(partition int32) (*Part, error) {
 		_ = lock.Close() // it holds nothing
 		return nil, err
 	}
-	p := &Part{folder: f, partition: partition, lock: lock, next: -1}
+	p := &Part{folder: f, partition: partition, lock: lock, first: -1, next: -1}
 	if err := p.resume(); err != nil {
 		_ = lock.Close() // the error before it tells more
 		return nil, err
 	}
 	return p, nil
+}
+
+// Positions answers how far each partition of which something is filed was read, by whatever process.
+func (f *Folder) Positions() (map[int32]int64, error) {
+	now, err := f.read()
+	positions := make(map[int32]int64)
+	for p, position := range now.Partitions {
+		positions[p] = position.Read
+	}
+	return positions, err
 }
 
 func (f *Folder) path(name string) string     { return filepath.Join(f.dir, name) }

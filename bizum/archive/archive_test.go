@@ -40,8 +40,9 @@ func TestMain(m *testing.M) {
 		var dir, name string
 		var partition int32
 		var seed uint64
-		fmt.Sscan(args, &dir, &name, &partition, &seed)
-		if err := write(dir, name, partition, seed); err != nil {
+		var until int64
+		fmt.Sscan(args, &dir, &name, &partition, &seed, &until)
+		if err := write(dir, name, partition, seed, until); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -57,7 +58,10 @@ const (
 	gap
 )
 
-const logEnd = 60
+const (
+	gapStart = 26
+	logEnd   = 60
+)
 
 // logOf is a log that never changes.
 func logOf(seed uint64) [logEnd]int {
@@ -70,6 +74,9 @@ func logOf(seed uint64) [logEnd]int {
 		for i := 20; i < 40; i++ {
 			log[i] = bad
 		}
+	}
+	for i := gapStart; i < gapStart+6; i++ { // and one of nothing
+		log[i] = gap
 	}
 	return log
 }
@@ -90,8 +97,8 @@ func badValue(offset int64) []byte {
 	return fmt.Appendf(nil, "no \"bizum\" %d", offset)
 }
 
-// write files the log from where it is filed to its end.
-func write(dir, name string, partition int32, seed uint64) error {
+// write files the log from where it is filed to an offset.
+func write(dir, name string, partition int32, seed uint64, until int64) error {
 	folder, _, err := archive.Open(dir, config(name))
 	if err != nil {
 		return err
@@ -106,7 +113,7 @@ func write(dir, name string, partition int32, seed uint64) error {
 		position = 0
 		p.Begin(0)
 	}
-	for log := logOf(seed); position < logEnd; position++ {
+	for log := logOf(seed); position < until; position++ {
 		switch log[position] {
 		case good:
 			row := rowAt(partition, position)
@@ -285,8 +292,12 @@ func spans(t *testing.T, dir string, partition int32) {
 
 // writer is the process that writes.
 func writer(dir, name string, partition int32, seed uint64, env ...string) *exec.Cmd {
+	return writerUntil(logEnd, dir, name, partition, seed, env...)
+}
+
+func writerUntil(end int64, dir, name string, partition int32, seed uint64, env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), append(env, fmt.Sprintf("BIZUMCTL_WRITER=%s %s %d %d", dir, name, partition, seed))...)
+	cmd.Env = append(os.Environ(), append(env, fmt.Sprintf("BIZUMCTL_WRITER=%s %s %d %d %d", dir, name, partition, seed, end))...)
 	cmd.Stderr = new(strings.Builder)
 	return cmd
 }
@@ -303,7 +314,7 @@ func TestWhole(t *testing.T) {
 	for _, name := range format.Names {
 		for seed := range uint64(6) {
 			dir := t.TempDir()
-			if err := write(dir, name, 0, seed); err != nil {
+			if err := write(dir, name, 0, seed, logEnd); err != nil {
 				t.Fatal(err)
 			}
 			r := newReader(dir)
@@ -353,7 +364,7 @@ func TestKilled(t *testing.T) {
 // TestStrange: a folder belongs to one topic of one cluster, in one format, and to one process a partition.
 func TestStrange(t *testing.T) {
 	dir := t.TempDir()
-	if err := write(dir, "csv", 0, 1); err != nil {
+	if err := write(dir, "csv", 0, 1, logEnd); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -411,7 +422,7 @@ func TestStrange(t *testing.T) {
 // TestForeign: what is not ours is named and left alone, what is ours is not named.
 func TestForeign(t *testing.T) {
 	dir := t.TempDir()
-	if err := write(dir, "text", 3, 1); err != nil {
+	if err := write(dir, "text", 3, 1, logEnd); err != nil {
 		t.Fatal(err)
 	}
 	const n = "00000000000000000000"
@@ -440,7 +451,7 @@ func TestForeign(t *testing.T) {
 	if slices.Sort(foreign); !slices.Equal(foreign, theirs) {
 		t.Errorf("foreign: %q, want %q", foreign, theirs)
 	}
-	if err := write(dir, "text", 3, 1); err != nil {
+	if err := write(dir, "text", 3, 1, logEnd); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range append(theirs, ours...) {

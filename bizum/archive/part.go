@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"os"
@@ -18,7 +19,9 @@ type Part struct {
 	partition int32
 	lock      *flock.Flock
 
-	first, next int64 // offsets that the file that is open stands for; next is -1 as long as it is not known
+	first, next int64 // offsets that the file that is open stands for; -1 as long as they are not known
+	noted       int64 // in _bizumctl.json
+	failed      error // nothing more is published after it
 	rows, bad   int64
 	data        *file
 	writer      format.Writer
@@ -42,11 +45,13 @@ func (p *Part) resume() error {
 		return err
 	}
 	known, isKnown := now.Partitions[p.partition]
-	if isKnown {
+	if isKnown && known.Closing < known.Next {
 		if err := p.name(span{f.Topic, p.partition, known.Closing, known.Next - 1}); err != nil {
 			return err
 		}
-		p.next = known.Next
+	}
+	if isKnown {
+		p.first, p.next = known.Next, known.Read
 	}
 	files, err := names(f.dir)
 	if err != nil {
@@ -60,10 +65,11 @@ func (p *Part) resume() error {
 		}
 		s, extension, ok := spanOf(name)
 		if ok && p.isOurs(s) && extension == format.Extension(f.Format) {
-			p.next = max(p.next, s.last+1)
+			p.first = max(p.first, s.last+1)
 		}
 	}
-	p.first = p.next
+	p.next = max(p.first, p.next)
+	p.noted = p.next
 	return p.dropRejected()
 }
 
@@ -78,7 +84,7 @@ func (p *Part) dropRejected() error {
 	for _, name := range files {
 		draft, isDraft := draftOf(name)
 		s, _, isFile := spanOf(name)
-		if isDraft && p.isOurs(draft) || isFile && p.isOurs(s) && s.first >= p.next {
+		if isDraft && p.isOurs(draft) || isFile && p.isOurs(s) && s.first >= p.first {
 			if err := remove(p.folder.rejected(name)); err != nil {
 				return err
 			}
@@ -96,17 +102,25 @@ func (p *Part) Begin(offset int64) { p.first, p.next = offset, offset }
 // MoveTo says that there is nothing more before an offset: compaction, retention or a transaction's marker took it.
 func (p *Part) MoveTo(offset int64) { p.next = max(p.next, offset) }
 
-// Put files a row.
+// Put files a row. After format.ErrLineBreak it may be rejected instead.
 func (p *Part) Put(r *format.Row) error {
 	if err := p.open(); err != nil {
-		return err
+		return p.fail(err)
 	}
-	if err := p.writer.Append(r); err != nil {
+	if err := p.writer.Append(r); errors.Is(err, format.ErrLineBreak) {
 		return err
+	} else if err != nil {
+		return p.fail(err)
 	}
 	p.rows++
 	p.next = r.Offset + 1
 	return nil
+}
+
+// fail remembers the first error: after it, the part is good for nothing but Release.
+func (p *Part) fail(err error) error {
+	p.failed = cmp.Or(p.failed, err)
+	return err
 }
 
 // rejection is how a message that is no bizum is filed.
@@ -120,15 +134,8 @@ type rejection struct {
 
 // Reject files a message that is no bizum.
 func (p *Part) Reject(offset int64, reason error, value []byte) error {
-	if p.rejected == nil {
-		if err := os.MkdirAll(p.folder.path(rejectedFolder), 0o755); err != nil {
-			return err
-		}
-		draft, err := create(p.folder.rejected(p.span().draft()))
-		if err != nil {
-			return err
-		}
-		p.rejected = &draft
+	if err := p.openRejected(); err != nil {
+		return p.fail(err)
 	}
 	r := rejection{p.partition, offset, reason.Error(), string(value), ""}
 	if !utf8.Valid(value) {
@@ -138,11 +145,11 @@ func (p *Part) Reject(offset int64, reason error, value []byte) error {
 	encoder := json.NewEncoder(&p.line)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(r); err != nil {
-		return err
+		panic("archive: internal error: a rejected message is not JSON: " + err.Error())
 	}
 	n, err := p.rejected.Write(p.line.Bytes())
 	if err != nil {
-		return err
+		return p.fail(err)
 	}
 	p.badBytes += int64(n)
 	p.bad++
@@ -164,6 +171,21 @@ func (p *Part) open() error {
 	return err
 }
 
+func (p *Part) openRejected() error {
+	if p.rejected != nil {
+		return nil
+	}
+	if err := os.MkdirAll(p.folder.path(rejectedFolder), 0o755); err != nil {
+		return err
+	}
+	draft, err := create(p.folder.rejected(p.span().draft()))
+	if err != nil {
+		return err
+	}
+	p.rejected = &draft
+	return nil
+}
+
 func (p *Part) span() span { return span{p.folder.Topic, p.partition, p.first, p.next - 1} }
 
 // Empty says whether there is nothing to publish.
@@ -179,11 +201,25 @@ func (p *Part) Full() bool {
 }
 
 // Publish closes the file and gives it its name; the next one begins after it. Where there was nothing but gaps there
-// is no file, and the next one stands for them, too. After an error the part is good for nothing but Release.
+// is no file: only the position is noted, and the next file stands for them, too.
 func (p *Part) Publish() (File, error) {
-	if p.Empty() {
-		return File{}, nil
+	if p.failed != nil || p.next == p.noted {
+		return File{}, p.failed
 	}
+	var file File
+	var err error
+	if p.Empty() {
+		err = p.note(position{Next: p.first, Closing: p.first, Read: p.next})
+	} else {
+		file, err = p.publish()
+	}
+	if err != nil {
+		return File{}, p.fail(err)
+	}
+	return file, nil
+}
+
+func (p *Part) publish() (File, error) {
 	if err := p.open(); err != nil { // where all was rejected, an empty file says that this was read
 		return File{}, err
 	}
@@ -195,16 +231,24 @@ func (p *Part) Publish() (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	err = p.folder.change(func(now *state) (bool, error) {
-		now.Partitions[p.partition] = position{Next: p.next, Closing: p.first}
+	file := File{s.String() + "." + format.Extension(p.folder.Format), p.rows, p.bad, info.Size()}
+	if err := p.note(position{Next: p.next, Closing: p.first, Read: p.next}); err != nil {
+		return File{}, err
+	}
+	p.first, p.rows, p.bad, p.badBytes = p.next, 0, 0, 0
+	return file, p.name(s)
+}
+
+// note writes the position down.
+func (p *Part) note(position position) error {
+	err := p.folder.change(func(now *state) (bool, error) {
+		now.Partitions[p.partition] = position
 		return true, nil
 	})
 	if err == nil {
-		err = p.name(s)
+		p.noted = position.Read
 	}
-	file := File{s.String() + "." + format.Extension(p.folder.Format), p.rows, p.bad, info.Size()}
-	p.first, p.rows, p.bad, p.badBytes = p.next, 0, 0, 0
-	return file, err
+	return err
 }
 
 // finish makes the drafts whole and lasting. From here on they are left alone: if what comes next fails, the next start

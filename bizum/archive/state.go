@@ -25,10 +25,13 @@ type state struct {
 
 // position is how far a partition is filed. It is written when a file is whole and synced, but before it gets its name:
 // should the process die in between, the draft that begins at Closing is there still, and the next start names it. (If
-// it were written afterwards, a file that a reader had deleted by then would be written twice.)
+// it were written afterwards, a file that a reader had deleted by then would be written twice.) Read may be beyond Next:
+// the log had nothing in between, for which the next file will stand.
+// Where Closing is Next, no file was being closed.
 type position struct {
 	Next    int64 `json:"next"`
 	Closing int64 `json:"closing"`
+	Read    int64 `json:"read"`
 }
 
 // patience is how long another process may take to write _bizumctl.json.

@@ -1,0 +1,44 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/IBM/sarama"
+)
+
+// Identity answers which cluster and which topic this is. A topic that is deleted and made anew is another one. Brokers
+// before 2.8 give topics no id; it is empty then.
+func (c *Cluster) Identity(ctx context.Context, topic string) (cluster, id string, err error) {
+	response, err := persist(ctx, c, func() (*sarama.MetadataResponse, error) {
+		address, err := c.leader(topic, 0)
+		if err != nil {
+			return nil, err
+		}
+		broker, err := c.open(address)
+		if err != nil {
+			return nil, err
+		}
+		defer broker.Close()
+		request := sarama.NewMetadataRequest(c.conf.Version, []string{topic})
+		request.AllowAutoTopicCreation = false
+		response, err := broker.GetMetadata(request)
+		if err == nil && len(response.Topics) == 0 {
+			err = sarama.ErrUnknownTopicOrPartition
+		}
+		if err == nil {
+			err = orNil(response.Topics[0].Err)
+		}
+		return response, err
+	})
+	if err != nil {
+		return "", "", fmt.Errorf("topic %q: %w", topic, reason(err))
+	}
+	if response.ClusterID != nil {
+		cluster = *response.ClusterID
+	}
+	if uuid := response.Topics[0].Uuid; uuid != (sarama.Uuid{}) {
+		id = uuid.String()
+	}
+	return cluster, id, nil
+}
