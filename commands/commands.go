@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bizumctl/bizum/archive"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
 )
@@ -91,6 +92,10 @@ func hint(err error) string {
 		return "start one with: bizumctl broker"
 	case errors.Is(err, kafka.ErrNewTopic):
 		return "start again, to read the new one from its beginning"
+	case errors.Is(err, archive.ErrTaken):
+		return "share the partitions with --partition, or in a --group"
+	case errors.As(err, new(*archive.StrangeError)):
+		return "choose another folder"
 	case errors.Is(err, kafka.ErrNoTopic):
 		return "it is made by: bizumctl produce"
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 type consumeOptions struct {
 	shared
+	fileOptions
 	from, until place
 	exit        bool
 	count       int64
@@ -36,7 +38,7 @@ func newConsume(env Env) *cli.Command {
 		Description: examples("Shows the bizums of a topic, and goes on with those to come.",
 			"bizumctl consume --from -20            the last 20 of each partition, then what comes",
 			"bizumctl consume --raw --exit > all    every value as it was received, up to now"),
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			&cli.GenericFlag{Name: "from", Value: &o.from,
 				Usage: "`PLACE` to begin: beginning, end, offset N, -N before the end, @TIME, @-1h"},
 			&cli.GenericFlag{Name: "until", Value: &o.until, Usage: "`PLACE` to stop before, in the same forms"},
@@ -49,11 +51,11 @@ func newConsume(env Env) *cli.Command {
 				Usage: "share the partitions in consumer group `NAME`, and go on where it was"},
 			o.sessionFlag(),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Destination: &o.output,
-				Usage: "`FORMAT`: table, text, json, csv, raw"},
+				Usage: "`FORMAT`: table, text, json, csv, raw; with --dir parquet, text, json, csv"},
 			&cli.BoolFlag{Name: "raw", Destination: &o.raw, Usage: "short for --output raw: values as received, unchecked"},
 			&cli.BoolFlag{Name: "json", Destination: &o.json, Usage: "short for --output json"},
 			badFlag(&o.bad),
-		}, o.flags()...),
+		}, o.fileOptions.flags(), o.shared.flags()),
 		Action: func(c *cli.Context) error {
 			o.partitions = partitions.Value()
 			if (o.raw || o.json) && c.IsSet("output") || o.raw && o.json {
@@ -61,6 +63,9 @@ func newConsume(env Env) *cli.Command {
 			}
 			if o.group != "" && len(o.partitions) > 0 {
 				return misuse("--group shares out the partitions itself: leave out --partition (-p)")
+			}
+			if err := o.suitFiles(c); err != nil {
+				return err
 			}
 			return o.run(c.Context, env, newConsole(env, o.shared))
 		},
@@ -79,8 +84,12 @@ func (o *consumeOptions) run(ctx context.Context, env Env, console *console) err
 	case o.json:
 		o.output = "json"
 	}
-	if err := cmp.Or(oneOf("output", o.output, "table", "text", "json", "csv", "raw"),
-		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count), notNegative("idle-timeout", o.idle)); err != nil {
+	outputs := []string{"table", "text", "json", "csv", "raw"}
+	if o.dir != "" {
+		outputs = format.Names[:]
+	}
+	if err := cmp.Or(oneOf("output", o.output, outputs...), oneOf("bad", o.bad, "skip", "stop"),
+		notNegative("count", o.count), notNegative("idle-timeout", o.idle), o.fileOptions.check()); err != nil {
 		return err
 	}
 	partitions, err := partitionNumbers(o.partitions)
@@ -92,13 +101,16 @@ func (o *consumeOptions) run(ctx context.Context, env Env, console *console) err
 		return err
 	}
 	defer cluster.Close()
+	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, from: o.from, until: o.until,
+		exit: o.exit, idle: o.idle, partitions: partitions, group: o.group}
+	if o.dir != "" {
+		return (&filing{follower: f, options: o}).run(ctx)
+	}
 	view := &view{console: console, topic: o.topic, stop: o.bad == "stop", count: o.count}
 	show, err := o.shower(view)
 	if err != nil {
 		return err
 	}
-	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, from: o.from, until: o.until,
-		exit: o.exit, idle: o.idle, partitions: partitions, group: o.group}
 	err = f.run(ctx, show, console.flush)
 	if err == nil || ctx.Err() != nil {
 		view.summary()

@@ -134,6 +134,39 @@ func (r *rate) String() string {
 	return strconv.FormatFloat(r.perSecond, 'f', -1, 64)
 }
 
+// byteSize is the value of --roll-bytes.
+type byteSize int64
+
+var sizeUnits = [...]struct {
+	name string
+	size int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"GB", 1e9}, {"MB", 1e6}, {"kB", 1e3}, {"B", 1}, {"", 1}}
+
+func (b *byteSize) Set(s string) error {
+	for _, unit := range sizeUnits {
+		number, ok := strings.CutSuffix(s, unit.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(number), 10, 64)
+		if err != nil || n < 1 || n > 1<<40/unit.size {
+			break
+		}
+		*b = byteSize(n * unit.size)
+		return nil
+	}
+	return errors.New("want a number of bytes, such as 500000, 10MB or 128MiB, at most 1024GiB")
+}
+
+func (b *byteSize) String() string {
+	for _, unit := range sizeUnits[:3] {
+		if n := int64(*b); n >= unit.size && n%unit.size == 0 {
+			return strconv.FormatInt(n/unit.size, 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(int64(*b), 10)
+}
+
 // place is the value of --from and --until: a place in each partition.
 type place struct {
 	text   string

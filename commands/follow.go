@@ -212,7 +212,7 @@ func (f *follower) read(ctx context.Context) (left <-chan error, err error) {
 		go f.readAll(ctx, p, from)
 	}
 	if len(f.partitions) == 0 && !f.exit && f.until.text == "" {
-		go f.readNew(ctx, len(f.starts))
+		go f.readNew(ctx, len(f.starts), func(p int32) { go f.readAll(ctx, p, 0) })
 	}
 	return done, nil
 }
@@ -270,7 +270,7 @@ func (f *follower) deliver(ctx context.Context, d delivery) error {
 }
 
 // readNew reads partitions that are added later, from their beginning.
-func (f *follower) readNew(ctx context.Context, known int) {
+func (f *follower) readNew(ctx context.Context, known int, read func(partition int32)) {
 	for {
 		select {
 		case <-time.After(lookForNew):
@@ -283,7 +283,7 @@ func (f *follower) readNew(ctx context.Context, known int) {
 		}
 		for ; known < len(partitions); known++ {
 			f.console.remark("topic %q has a new partition, %d", f.topic, known)
-			go f.readAll(ctx, int32(known), 0)
+			read(int32(known))
 		}
 	}
 }

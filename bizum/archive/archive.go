@@ -21,13 +21,17 @@ import (
 	"bizumctl/bizum/format"
 )
 
-// What callers may meet and act on.
-var (
-	// ErrTaken means that another process writes this partition.
-	ErrTaken = errors.New("another process writes it")
-	// ErrStrange means that the folder belongs to something else.
-	ErrStrange = errors.New("it has the bizums")
-)
+// ErrTaken means that another process writes this partition.
+var ErrTaken = errors.New("another process is writing it")
+
+// StrangeError means that a folder belongs to something else.
+type StrangeError struct {
+	Dir, Has string
+}
+
+func (e *StrangeError) Error() string {
+	return fmt.Sprintf("folder %s has the bizums %s", e.Dir, e.Has)
+}
 
 // Config says what goes into a folder.
 type Config struct {
@@ -59,7 +63,7 @@ func Open(dir string, config Config) (f *Folder, foreign []string, err error) {
 		switch {
 		case isFile && s.topic == f.Topic && extension == format.Extension(f.Format):
 		case isFile && s.topic == f.Topic && isExtension(extension):
-			return nil, nil, fmt.Errorf("%w in %s, not %s", f.strange(), extension, f.Format)
+			return nil, nil, f.strange("in %s, not %s", extension, f.Format)
 		case !f.isOurs(entry.Name()):
 			foreign = append(foreign, entry.Name())
 		}

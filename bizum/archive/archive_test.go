@@ -381,14 +381,14 @@ func TestStrange(t *testing.T) {
 		config := config("csv")
 		c.change(&config)
 		_, _, err := archive.Open(dir, config)
-		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, archive.ErrStrange) || !strings.HasSuffix(err.Error(), c.want)) {
+		if c.want == "" && err != nil || c.want != "" && (!errors.As(err, new(*archive.StrangeError)) || !strings.HasSuffix(err.Error(), c.want)) {
 			t.Errorf("%v, want %q", err, c.want)
 		}
 	}
 	if err := os.Remove(filepath.Join(dir, "_bizumctl.json")); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := archive.Open(dir, config("json")); !errors.Is(err, archive.ErrStrange) {
+	if _, _, err := archive.Open(dir, config("json")); !errors.As(err, new(*archive.StrangeError)) {
 		t.Errorf("%v, want that it has csv", err)
 	}
 	folder, _, err := archive.Open(dir, config("csv"))

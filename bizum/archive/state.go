@@ -114,18 +114,20 @@ func (f *Folder) claim() error {
 func (f *Folder) compare(s state) error {
 	switch {
 	case s.Topic != f.Topic:
-		return fmt.Errorf("%w of topic %q, not of %q", f.strange(), s.Topic, f.Topic)
+		return f.strange("of topic %q, not of %q", s.Topic, f.Topic)
 	case s.Cluster != f.Cluster:
-		return fmt.Errorf("%w of topic %q on another cluster, %s; this one is %s", f.strange(), s.Topic, s.Cluster, f.Cluster)
+		return f.strange("of topic %q on another cluster, %s; this one is %s", s.Topic, s.Cluster, f.Cluster)
 	case s.TopicID != f.TopicID:
-		return fmt.Errorf("%w of an earlier topic %q, which was deleted and made anew since", f.strange(), s.Topic)
+		return f.strange("of an earlier topic %q, which was deleted and made anew since", s.Topic)
 	case s.Format != f.kind():
-		return fmt.Errorf("%w in %s, not %s", f.strange(), s.Format, f.kind())
+		return f.strange("in %s, not %s", s.Format, f.kind())
 	}
 	return nil
 }
 
-func (f *Folder) strange() error { return fmt.Errorf("folder %s: %w", f.dir, ErrStrange) }
+func (f *Folder) strange(format string, args ...any) error {
+	return &StrangeError{f.dir, fmt.Sprintf(format, args...)}
+}
 
 // kind names the format as the state keeps it.
 func (f *Folder) kind() string {
