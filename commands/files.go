@@ -315,7 +315,7 @@ func (k *keeper) keep(ctx context.Context, from int64) error {
 func (k *keeper) read(ctx context.Context, position int64) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	batches := make(chan kafka.Batch, 1)
+	batches := make(chan kafka.Batch)
 	var failed error
 	go func() {
 		defer close(batches)

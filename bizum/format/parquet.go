@@ -4,8 +4,9 @@ import (
 	"io"
 	"strings"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
+	parquetzstd "github.com/parquet-go/parquet-go/compress/zstd"
 
 	"bizumctl/bizum"
 )
@@ -32,6 +33,7 @@ const (
 	slabText       = 1 << 20
 	groupText      = 16 << 20
 	dictionaryText = 1 << 20
+	pageBytes      = 256 << 10 // before compression
 )
 
 // parquetWriter hands rows to the library column by column, which takes a fifth of what its own way by reflection does.
@@ -51,7 +53,7 @@ type parquetWriter struct {
 
 func newParquet(out io.Writer, topic string) *parquetWriter {
 	w := &parquetWriter{writer: parquet.NewWriter(out, parquet.SchemaOf(schema{}),
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.Compression(newCodec()), parquet.PageBufferSize(pageBytes),
 		parquet.DictionaryMaxBytes(dictionaryText),
 		parquet.SkipPageBounds("nombre"), parquet.SkipPageBounds("concepto"), // nobody asks for a range of them
 		parquet.CreatedBy("bizumctl", "", ""))}
@@ -112,3 +114,22 @@ func (w *parquetWriter) Close() error {
 }
 
 func textValue(s string) parquet.Value { return parquet.ByteArrayValue([]byte(s)) }
+
+// codec is the library's, but for a window no larger than a page: that takes 8 MB less for each file that is open.
+type codec struct {
+	parquetzstd.Codec
+	encoder *zstd.Encoder
+}
+
+func newCodec() *codec {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(pageBytes),
+		zstd.WithEncoderConcurrency(1), zstd.WithZeroFrames(true), zstd.WithEncoderCRC(false))
+	if err != nil {
+		panic("format: internal error: zstd: " + err.Error())
+	}
+	return &codec{encoder: encoder}
+}
+
+func (c *codec) Encode(dst, src []byte) ([]byte, error) {
+	return c.encoder.EncodeAll(src, dst[:0]), nil
+}
