@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,21 +34,23 @@ type position struct {
 }
 
 // patience is how long another process may take to write _bizumctl.json.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // change reads the state, lets edit change it, and writes it, with no other process doing so meanwhile. Edit answers
 // false if there is nothing to write.
 func (f *Folder) change(edit func(*state) (bool, error)) error {
 	f.mu.Lock() // so that the partitions of this process do not wait for each other by polling
 	defer f.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	lock := flock.New(filepath.Join(f.dir, stateLock))
-	if _, err := lock.TryLockContext(ctx, 5*time.Millisecond); err != nil {
-		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("another process has kept %s for %v: is it stopped?", lock.Path(), patience)
+	lock := flock.New(f.path(stateLock))
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		if taken, err := lock.TryLock(); err != nil {
+			return err
+		} else if taken {
+			break
 		}
-		return err
+		if time.Since(began) > patience {
+			return fmt.Errorf("another process has kept %s for %v: is it stopped?", lock.Path(), patience)
+		}
 	}
 	defer lock.Close()
 	now, err := f.read()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -111,14 +112,20 @@ func TestStopped(t *testing.T) {
 			t.Errorf("%v: a second process wrote the partition", point)
 		}
 		r.read(t, true)
+		other := writer(r.dir, "json", 1, 1) // it may have to wait for _bizumctl.json
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
 		if err := stopped.Process.Signal(syscall.SIGCONT); err != nil {
 			t.Fatal(err)
 		}
-		if err := stopped.Wait(); err != nil {
-			t.Fatalf("%v: %v %v", point, err, stopped.Stderr)
+		for _, cmd := range []*exec.Cmd{stopped, other} {
+			if err := cmd.Wait(); err != nil {
+				t.Fatalf("%v: %v %v", point, err, cmd.Stderr)
+			}
 		}
 		r.read(t, true)
-		r.check(t, "json", 1, 1)
+		r.check(t, "json", 2, 1)
 	}
 }
 
