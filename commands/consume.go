@@ -37,7 +37,8 @@ func newConsume(env Env) *cli.Command {
 		Name: "consume", Usage: "show bizums",
 		Description: examples("Shows the bizums of a topic, and goes on with those to come.",
 			"bizumctl consume --from -20            the last 20 of each partition, then what comes",
-			"bizumctl consume --raw --exit > all    every value as it was received, up to now"),
+			"bizumctl consume --raw --exit > all    every value as it was received, up to now",
+			"bizumctl consume --dir pagos/          Parquet files, for Spark, DuckDB, pandas"),
 		Flags: slices.Concat([]cli.Flag{
 			&cli.GenericFlag{Name: "from", Value: &o.from,
 				Usage: "`PLACE` to begin: beginning, end, offset N, -N before the end, @TIME, @-1h"},
@@ -55,7 +56,8 @@ func newConsume(env Env) *cli.Command {
 			&cli.BoolFlag{Name: "raw", Destination: &o.raw, Usage: "short for --output raw: values as received, unchecked"},
 			&cli.BoolFlag{Name: "json", Destination: &o.json, Usage: "short for --output json"},
 			badFlag(&o.bad),
-		}, o.fileOptions.flags(), o.shared.flags()),
+			&cli.BoolFlag{Name: "csv-safe", Destination: &o.safe, Usage: "csv files in which spreadsheets find no formula"},
+		}, o.fileOptions.flags("write files into folder `DIR`, each bizum exactly once"), o.shared.flags()),
 		Action: func(c *cli.Context) error {
 			o.partitions = partitions.Value()
 			if (o.raw || o.json) && c.IsSet("output") || o.raw && o.json {

@@ -13,13 +13,12 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"bizumctl/bizum"
 	"bizumctl/bizum/archive"
 	"bizumctl/bizum/format"
 	"bizumctl/bizum/kafka"
 )
 
-// fileOptions are the flags of consume --dir.
+// fileOptions are the flags of consume --dir and produce --dir.
 type fileOptions struct {
 	dir     string
 	records int64
@@ -28,26 +27,30 @@ type fileOptions struct {
 	safe    bool
 }
 
-func (o *fileOptions) flags() []cli.Flag {
+func (o *fileOptions) flags(dir string) []cli.Flag {
 	o.bytes = 128 << 20
 	return []cli.Flag{
-		&cli.StringFlag{Name: "dir", Destination: &o.dir, Usage: "write files into folder `DIR`, each bizum exactly once"},
+		&cli.StringFlag{Name: "dir", Destination: &o.dir, Usage: dir},
 		&cli.Int64Flag{Name: "roll-records", Value: 1_000_000, Destination: &o.records, Usage: "close a file at `N` messages"},
 		&cli.GenericFlag{Name: "roll-bytes", Value: &o.bytes, Usage: "close a file at `SIZE`"},
 		&cli.DurationFlag{Name: "roll-age", Value: time.Minute, Destination: &o.age, Usage: "close a file after `TIME`"},
-		&cli.BoolFlag{Name: "csv-safe", Destination: &o.safe, Usage: "csv files in which spreadsheets find no formula"},
 	}
+}
+
+// withoutFolder refuses the flags that need --dir, which was not given.
+func (o *fileOptions) withoutFolder(c *cli.Context) error {
+	for _, flag := range []string{"dir", "roll-records", "roll-bytes", "roll-age", "csv-safe"} {
+		if c.IsSet(flag) {
+			return misuse("--%s: files need a folder, --dir DIR", flag)
+		}
+	}
+	return nil
 }
 
 // suitFiles refuses what does not go with files, or only with them. Without --output they are Parquet.
 func (o *consumeOptions) suitFiles(c *cli.Context) error {
 	if o.dir == "" {
-		for _, flag := range []string{"dir", "roll-records", "roll-bytes", "roll-age", "csv-safe"} {
-			if c.IsSet(flag) {
-				return misuse("--%s: files need a folder, --dir DIR", flag)
-			}
-		}
-		return nil
+		return o.withoutFolder(c)
 	}
 	for _, flag := range []string{"count", "until"} {
 		if c.IsSet(flag) {
@@ -274,182 +277,4 @@ func (f *filing) progress() {
 		f.console.showProgress(fmt.Sprintf("%s filed, %.0f/s", plural(rows, "bizum", "bizums"),
 			float64(rows)/f.now().Sub(f.began).Seconds()))
 	}
-}
-
-// keeper files one partition as long as it is ours.
-type keeper struct {
-	*filing
-	part      *archive.Part
-	partition int32
-	commit    func(ctx context.Context, position int64) error // to the group, if there is one
-
-	first     int64            // what comes before it is not wanted
-	committed int64            // position
-	due       <-chan time.Time // when the file is old enough
-	row       format.Row
-}
-
-// keep reads the partition and files it, until it comes to its stop, ctx ends or something fails. Whatever ends it,
-// what was read is published, unless it is the disk that failed.
-func (k *keeper) keep(ctx context.Context, from int64) error {
-	position, known := k.part.Next()
-	var err error
-	if !known {
-		k.first = from
-		if position, err = k.within(ctx, k.partition, from); err == nil {
-			k.part.Begin(position)
-		}
-	}
-	if err == nil {
-		k.committed = -1
-		err = k.read(ctx, position)
-	}
-	err = unlessAsked(cmp.Or(k.publish(), err))
-	late, cancel := outlast(ctx, lastCommitWithin)
-	defer cancel()
-	_ = k.tell(late) // should it fail, the folder knows better
-	return cmp.Or(err, k.part.Release())
-}
-
-// read files batches. They are fetched in a goroutine, one ahead.
-func (k *keeper) read(ctx context.Context, position int64) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	batches := make(chan kafka.Batch)
-	var failed error
-	go func() {
-		defer close(batches)
-		failed = k.readFrom(ctx, k.partition, position, func(b kafka.Batch) error {
-			select {
-			case batches <- b:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
-	}()
-	end, ends := k.stops[k.partition]
-	for !ends || position < end {
-		select {
-		case b, more := <-batches:
-			if !more {
-				return failed
-			}
-			if err := k.file(b); err != nil {
-				return err
-			}
-			position = b.Next
-		case <-k.due:
-			if err := k.publish(); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if err := k.tell(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// tell commits to the group how far the partition is filed.
-func (k *keeper) tell(ctx context.Context) error {
-	position, known := k.part.Next()
-	if !known || !k.part.Empty() || position == k.committed {
-		return nil
-	}
-	k.committed = position
-	return k.commit(ctx, position)
-}
-
-// file files the records of a batch, up to the partition's stop.
-func (k *keeper) file(b kafka.Batch) error {
-	stop, stops := k.stops[k.partition]
-	seen := false
-	for r := range b.Records() {
-		if stops && r.Offset >= stop {
-			break
-		}
-		if r.Offset < k.first {
-			continue
-		}
-		seen = true
-		if err := k.record(r); err != nil {
-			return err
-		}
-		if k.due == nil {
-			k.due = time.After(k.options.age)
-		}
-		if k.part.Full() {
-			if err := k.publish(); err != nil {
-				return err
-			}
-		}
-	}
-	if seen {
-		k.waiting.Stop()
-		if k.idling != nil {
-			k.idling.Reset(k.idle)
-		}
-		k.progress()
-	}
-	if stops {
-		b.Next = min(b.Next, stop)
-	}
-	k.part.MoveTo(b.Next)
-	return nil
-}
-
-func (k *keeper) record(r kafka.Record) error {
-	p, err := bizum.ParsePayment(r.Value)
-	if err == nil {
-		row := &k.row
-		row.Payment, row.Partition, row.Offset, row.Time = p, k.partition, r.Offset, r.Time
-		if account := row.Account; account == "" || account != string(r.Key) { // mostly that of the row before
-			row.Account = bizum.AccountOf(r.Key)
-		}
-		err = k.part.Put(row)
-		if err == nil {
-			k.rows.Add(1)
-			if p.Rounded {
-				k.rounded.Add(1)
-			}
-			return nil
-		}
-		if !errors.Is(err, format.ErrLineBreak) {
-			return err
-		}
-	}
-	place := fmt.Sprintf("%s/%d@%d", k.topic, k.partition, r.Offset)
-	if k.options.bad == "stop" {
-		return fmt.Errorf("message at %s: %w", place, err)
-	}
-	k.console.rejected(place, err)
-	k.bad.Add(1)
-	return k.part.Reject(r.Offset, err, r.Value)
-}
-
-// publish closes the file that is open.
-func (k *keeper) publish() error {
-	k.due = nil
-	file, err := k.part.Publish()
-	if err != nil || file.Name == "" {
-		return err
-	}
-	k.made.Add(1)
-	rejected := ""
-	if file.Rejected > 0 {
-		rejected = fmt.Sprintf(", %d rejected", file.Rejected)
-	}
-	k.console.remark("closed %s: %s%s, %s", file.Name, plural(file.Rows, "bizum", "bizums"), rejected, short(file.Bytes))
-	return nil
-}
-
-// short is a size in few digits.
-func short(bytes int64) string {
-	if bytes < 1e6 {
-		return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
-	}
-	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -25,6 +26,7 @@ const longestDelay = 1000 * time.Hour
 
 type produceOptions struct {
 	shared
+	fileOptions
 	minDelay, maxDelay time.Duration
 	rate               rate
 	count              int64
@@ -48,7 +50,7 @@ func newProduce(env Env) *cli.Command {
 		Description: examples("Sends a bizum, waits a random pause, and so on. A missing topic is made.",
 			"bizumctl produce                                a bizum every 1 to 10 seconds",
 			"bizumctl produce --rate 1000 -n 60000 --seed 7  the same minute of load, each time"),
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			&cli.DurationFlag{Name: "min-delay", Value: time.Second, Destination: &o.minDelay, Usage: "shortest pause `TIME`"},
 			&cli.DurationFlag{Name: "max-delay", Value: 10 * time.Second, Destination: &o.maxDelay, Usage: "longest pause `TIME`"},
 			&cli.GenericFlag{Name: "rate", Value: &o.rate, Usage: "`N` a second instead of pauses, or max"},
@@ -62,7 +64,7 @@ func newProduce(env Env) *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Destination: &o.dryRun, Usage: "print the messages instead of sending them"},
 			&cli.StringFlag{Name: "compression", Value: "none", Destination: &o.compression, Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},
 			&cli.IntFlag{Name: "partitions", Value: 1, Destination: &o.partitions, Usage: "make a missing topic with `N` partitions"},
-		}, o.flags()...),
+		}, o.fileOptions.flags("write text files into folder `DIR` instead of sending"), o.shared.flags()),
 		Action: func(c *cli.Context) error {
 			delays := c.IsSet("min-delay") || c.IsSet("max-delay")
 			o.rated = c.IsSet("rate")
@@ -76,6 +78,9 @@ func newProduce(env Env) *cli.Command {
 			}
 			o.paced = !o.rated && !o.rate.max
 			o.onlyIfMade = c.IsSet("partitions")
+			if err := o.suitFiles(c); err != nil {
+				return err
+			}
 			return o.run(c.Context, env, newConsole(env, o.shared))
 		},
 	}
@@ -96,7 +101,7 @@ func (o *produceOptions) validate() error {
 	if err != nil {
 		err = misuseError{err}
 	}
-	return cmp.Or(notNegative("count", o.count), err)
+	return cmp.Or(notNegative("count", o.count), err, o.fileOptions.check())
 }
 
 func (o *produceOptions) run(ctx context.Context, env Env, console *console) error {
@@ -110,6 +115,9 @@ func (o *produceOptions) run(ctx context.Context, env Env, console *console) err
 	tally := newTally(o, console, env.Now)
 	if o.dryRun {
 		return o.send(ctx, messages, &printer{console: console}, tally)
+	}
+	if o.dir != "" {
+		return o.sendFiles(ctx, messages, console, tally)
 	}
 	cluster, err := o.open(env, console)
 	if err != nil {
@@ -160,7 +168,7 @@ func keptForEver(partitions int) kafka.TopicSpec {
 	return kafka.TopicSpec{Partitions: int32(partitions), Settings: map[string]string{"retention.ms": "-1"}}
 }
 
-// sink is where messages go: to a topic, or, on a dry run, to the screen.
+// sink is where messages go: to a topic, into files or, on a dry run, to the screen.
 type sink interface {
 	put(ctx context.Context, m message, due, now time.Time) error
 	push()                           // let go of what was put

@@ -59,7 +59,7 @@ func (t *tally) clock(n int64) time.Time {
 
 // put counts a message that was handed over, and tells progress when it is time.
 func (t *tally) put(n int64) {
-	if t.options.paced || t.options.dryRun || t.options.rate.max && n%seldom != 0 {
+	if t.options.paced || t.options.dryRun || t.options.dir != "" || t.options.rate.max && n%seldom != 0 {
 		return
 	}
 	t.mu.Lock()
