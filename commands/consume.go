@@ -91,7 +91,7 @@ func (o *consumeOptions) run(ctx context.Context, env Env, console *console) err
 		outputs = format.Names[:]
 	}
 	if err := cmp.Or(oneOf("output", o.output, outputs...), oneOf("bad", o.bad, "skip", "stop"),
-		notNegative("count", o.count), notNegative("idle-timeout", o.idle), o.fileOptions.check()); err != nil {
+		notNegative("count", o.count), notNegative("idle-timeout", o.idle)); err != nil {
 		return err
 	}
 	partitions, err := partitionNumbers(o.partitions)

@@ -63,7 +63,7 @@ func (o *consumeOptions) suitFiles(c *cli.Context) error {
 	if o.safe && o.output != "csv" {
 		return misuse("--csv-safe goes with --output csv")
 	}
-	return nil
+	return o.fileOptions.check()
 }
 
 func (o *fileOptions) check() error {

@@ -101,7 +101,7 @@ func (o *produceOptions) validate() error {
 	if err != nil {
 		err = misuseError{err}
 	}
-	return cmp.Or(notNegative("count", o.count), err, o.fileOptions.check())
+	return cmp.Or(notNegative("count", o.count), err)
 }
 
 func (o *produceOptions) run(ctx context.Context, env Env, console *console) error {

@@ -25,7 +25,7 @@ func (o *produceOptions) suitFiles(c *cli.Context) error {
 			return misuse("--dir writes lines into files: leave out --%s", flag)
 		}
 	}
-	return nil
+	return o.fileOptions.check()
 }
 
 // sendFiles is the run when messages go into a folder.

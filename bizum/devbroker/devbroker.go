@@ -11,6 +11,8 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 // Broker is a running broker.
@@ -26,8 +28,12 @@ func Start(address, dir string) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
+	versions := kversion.Stable()
+	// Java's client, and so Spark, fails on an answer of kfake to DescribeTopicPartitions; without it, it asks otherwise.
+	versions.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1)
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
+		kfake.MaxVersions(versions),
 		kfake.DefaultNumPartitions(1),
 		kfake.GroupMinSessionTimeout(100 * time.Millisecond), // tests do not wait long for a dead member
 		// kfake binds to a port of 127.0.0.1 itself; ours is the address that was asked for
