@@ -116,7 +116,9 @@ func (f *filing) run(ctx context.Context) error {
 		fileAll = f.fileShared
 	}
 	err := fileAll(ctx)
-	f.summary()
+	if err == nil || f.made.Load() > 0 {
+		f.summary()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err = unlessAsked(cmp.Or(f.failed, err)); errors.Is(err, kafka.ErrNewTopic) {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,9 @@ import (
 func (o *produceOptions) suitFiles(c *cli.Context) error {
 	if o.dir == "" {
 		return o.withoutFolder(c)
+	}
+	if strings.ContainsAny(o.topic, `/\`) {
+		return misuse("--topic (-t) %q: files are named after it", o.topic)
 	}
 	for _, flag := range []string{"dry-run", "partitions", "compression", "accounts"} {
 		if c.IsSet(flag) {

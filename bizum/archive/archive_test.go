@@ -337,6 +337,9 @@ func TestKilled(t *testing.T) {
 	seed := rand.Uint64N(1000)
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 2))
+	began := time.Now()
+	finish(t, writer(t.TempDir(), "parquet", 0, seed))
+	whole := time.Since(began) // which depends on the machine, and on the race detector
 	for killed, round := 0, 0; killed < kills; round++ {
 		name, r := format.Names[round%4], newReader(t.TempDir())
 		for {
@@ -344,7 +347,7 @@ func TestKilled(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			timer := time.AfterFunc(time.Duration(2000+rng.IntN(12000))*time.Microsecond, func() { _ = cmd.Process.Kill() })
+			timer := time.AfterFunc(time.Duration(rng.Float64()*1.5*float64(whole)), func() { _ = cmd.Process.Kill() })
 			err := cmd.Wait()
 			timer.Stop()
 			r.read(t, rng.IntN(2) == 0)
