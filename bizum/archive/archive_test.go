@@ -297,7 +297,7 @@ func writer(dir, name string, partition int32, seed uint64, env ...string) *exec
 
 func writerUntil(end int64, dir, name string, partition int32, seed uint64, env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), append(env, fmt.Sprintf("BIZUMCTL_WRITER=%s %s %d %d %d", dir, name, partition, seed, end))...)
+	cmd.Env = append(os.Environ(), append(env, "GORACE=atexit_sleep_ms=0", fmt.Sprintf("BIZUMCTL_WRITER=%s %s %d %d %d", dir, name, partition, seed, end))...)
 	cmd.Stderr = new(strings.Builder)
 	return cmd
 }
