@@ -143,8 +143,24 @@ func (f *filing) open(ctx context.Context) error {
 	if more := len(foreign) - most; more > 0 {
 		foreign = append(foreign[:most], fmt.Sprintf("and %d more", more))
 	}
-	if len(foreign) > 0 && err == nil {
+	if err != nil {
+		return err
+	}
+	if len(foreign) > 0 {
 		f.console.remark("folder %s: left alone what is not ours: %q", o.dir, foreign)
+	}
+	return f.compare(ctx)
+}
+
+// compare makes sure that the log has come as far as the folder. Without --exit, reading tells.
+func (f *filing) compare(ctx context.Context) error {
+	positions, err := f.folder.Positions()
+	for p, stop := range f.stops {
+		if err == nil && positions[p] > stop { // or other processes went on since we asked for the end
+			if stop, err = f.cluster.Offset(ctx, f.topic, p, kafka.End); err == nil && positions[p] > stop {
+				err = &kafka.OutOfRangeError{Topic: f.topic, Partition: p, Position: positions[p], End: stop}
+			}
+		}
 	}
 	return err
 }

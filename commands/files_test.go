@@ -215,6 +215,25 @@ func TestFilesFrom(t *testing.T) {
 	}
 }
 
+// TestFilesAhead: a log that ends before the folder does is not what was filed.
+func TestFilesAhead(t *testing.T) {
+	for _, group := range [][]string{nil, {"--group", "g"}} {
+		x := newTheme(t)
+		lines := x.send(x.client, 10)
+		x.consume(0, "10 bizums", group...)
+		path := x.dir + "/_bizumctl.json"
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, bytes.ReplaceAll(text, []byte(": 10"), []byte(": 11")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		x.consume(1, "/0 ends at offset 10, before position 11", group...)
+		x.filed(0, 9, lines)
+	}
+}
+
 // TestFilesUnwritable: nothing is written where nothing can be.
 func TestFilesUnwritable(t *testing.T) {
 	x := newTheme(t)
