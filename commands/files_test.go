@@ -194,7 +194,8 @@ func TestFilesRecreated(t *testing.T) {
 	x.create()
 	x.client.PurgeTopicsFromClient(x.topic)
 	x.send(x.connect(), 9)
-	x.consume(1, "of an earlier topic \""+x.topic+"\", which was deleted and made anew since\nbizumctl: hint: choose another folder")
+	x.consume(1, "of an earlier topic \""+x.topic+"\", which was deleted and made anew since\n"+
+		"bizumctl: hint: choose another folder")
 	x.filed(0, 4, lines)
 	x.dir += "2"
 	x.consume(0, "9 bizums")

@@ -297,7 +297,9 @@ func writer(dir, name string, partition int32, seed uint64, env ...string) *exec
 
 func writerUntil(end int64, dir, name string, partition int32, seed uint64, env ...string) *exec.Cmd {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), append(env, "GORACE=atexit_sleep_ms=0", fmt.Sprintf("BIZUMCTL_WRITER=%s %s %d %d %d", dir, name, partition, seed, end))...)
+	env = append(env, "GORACE=atexit_sleep_ms=0",
+		fmt.Sprintf("BIZUMCTL_WRITER=%s %s %d %d %d", dir, name, partition, seed, end))
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = new(strings.Builder)
 	return cmd
 }
@@ -384,7 +386,8 @@ func TestStrange(t *testing.T) {
 		config := config("csv")
 		c.change(&config)
 		_, _, err := archive.Open(dir, config)
-		if c.want == "" && err != nil || c.want != "" && (!errors.As(err, new(*archive.StrangeError)) || !strings.HasSuffix(err.Error(), c.want)) {
+		strange := errors.As(err, new(*archive.StrangeError)) && strings.HasSuffix(err.Error(), c.want)
+		if c.want == "" && err != nil || c.want != "" && !strange {
 			t.Errorf("%v, want %q", err, c.want)
 		}
 	}
@@ -430,7 +433,8 @@ func TestForeign(t *testing.T) {
 	}
 	const n = "00000000000000000000"
 	theirs := []string{"notes.txt", topic + "-3-1-2.txt", topic + "-3-" + n + ".txt", "other-3-" + n + "-" + n + ".txt",
-		topic + "-03-" + n + "-" + n + ".txt", topic + "-3-" + n + "-" + n + ".bak", ".DS_Store", "_SUCCESS", "-0-" + n + "-" + n + ".txt",
+		topic + "-03-" + n + "-" + n + ".txt", topic + "-3-" + n + "-" + n + ".bak", ".DS_Store", "_SUCCESS",
+		"-0-" + n + "-" + n + ".txt",
 		topic + "-4294967296-" + n + "-" + n + ".txt", topic + "-3-00000000000000000002-00000000000000000001.txt"}
 	for _, name := range theirs {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("mine"), 0o644); err != nil {
@@ -438,7 +442,8 @@ func TestForeign(t *testing.T) {
 		}
 	}
 	ours := []string{"." + topic + "-3-" + n + ".tmp", "." + topic + "-3-99999999999999999999.tmp",
-		"_rejected/." + topic + "-3-" + n + ".tmp", "_rejected/" + topic + "-3-00000000000000000900-00000000000000000901.json"}
+		"_rejected/." + topic + "-3-" + n + ".tmp",
+		"_rejected/" + topic + "-3-00000000000000000900-00000000000000000901.json"}
 	for _, name := range ours {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte("half"), 0o644); err != nil {
 			t.Fatal(err)

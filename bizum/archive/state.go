@@ -24,9 +24,8 @@ type state struct {
 
 // position is how far a partition is filed. It is written when a file is whole and synced, but before it gets its name:
 // should the process die in between, the draft that begins at Closing is there still, and the next start names it. (If
-// it were written afterwards, a file that a reader had deleted by then would be written twice.) Read may be beyond Next:
-// the log had nothing in between, for which the next file will stand.
-// Where Closing is Next, no file was being closed.
+// it were written afterwards, a file that a reader had deleted by then would be written twice.) Where Closing is Next,
+// no file was being closed. Read may be beyond Next: the log had nothing in between, for which the next file will stand.
 type position struct {
 	Next    int64 `json:"next"`
 	Closing int64 `json:"closing"`

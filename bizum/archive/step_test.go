@@ -30,7 +30,8 @@ func TestKilledAtStep(t *testing.T) {
 		t.Run(point.operation+point.part, func(t *testing.T) {
 			t.Parallel()
 			n := 1
-			for diesAt(t, fmt.Sprintf("kill %s %s %d", point.operation, point.part, n), format.Names[(i+n)%4], uint64(n)%4, n%2 == 0) {
+			kill := func() string { return fmt.Sprintf("kill %s %s %d", point.operation, point.part, n) }
+			for diesAt(t, kill(), format.Names[(i+n)%4], uint64(n)%4, n%2 == 0) {
 				n++
 			}
 			if n < 4 {
@@ -78,7 +79,8 @@ func TestDiskFails(t *testing.T) {
 				for n := 1; n < 6; n += 2 {
 					name, seed := format.Names[(i+n/2)%4], uint64(n)
 					r := newReader(t.TempDir())
-					cmd := writer(r.dir, name, 0, seed, fmt.Sprintf("BIZUMCTL_STEP=%s %s %s %d", fault, point.operation, point.part, n))
+					cmd := writer(r.dir, name, 0, seed,
+						fmt.Sprintf("BIZUMCTL_STEP=%s %s %s %d", fault, point.operation, point.part, n))
 					text := map[string]string{"ENOSPC": "no space left on device", "EIO": "input/output error",
 						"EROFS": "read-only file system"}[fault]
 					if err := cmd.Run(); err == nil || !strings.Contains(fmt.Sprint(cmd.Stderr), text) ||

@@ -56,8 +56,8 @@ func TestFileLines(t *testing.T) {
 }
 
 // corpus is names and concepts that a format could stumble over.
-var corpus = []string{"Maria", `"La" Mari`, "a,b", "a;b", "a\nb", "a\r\nb\r", "=1+1", "+34", "-2", "@SUM(A1)", "\ttab", "\rcr",
-	"'", "''", "ñÑáÉ€", "👩‍👧", "e\u0301", "\u202egnp", "\x00", "\x1b[2J", "\u2028", `\n`, " x ", "", "NULL"}
+var corpus = []string{"Maria", `"La" Mari`, "a,b", "a;b", "a\nb", "a\r\nb\r", "=1+1", "+34", "-2", "@SUM(A1)",
+	"\ttab", "\rcr", "'", "''", "ñÑáÉ€", "👩‍👧", "e\u0301", "\u202egnp", "\x00", "\x1b[2J", "\u2028", `\n`, " x ", "", "NULL"}
 
 func TestFilesRoundTrip(t *testing.T) {
 	var rows []*format.Row

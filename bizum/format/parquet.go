@@ -12,7 +12,8 @@ import (
 )
 
 // record is a row of a Parquet file; its columns, in this order, are never null. Words repeat, so they are in
-// dictionaries; so are amounts, of which bizums between 5 and 100 euros have 9501. Offsets and times grow in small steps.
+// dictionaries; so are amounts, of which bizums between 5 and 100 euros have 9501. Offsets and times grow in small
+// steps.
 type record struct {
 	Name      []byte `parquet:"nombre,string,dict"`
 	Amount    int64  `parquet:"cantidad,decimal(2:14),dict"`
