@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -109,7 +110,12 @@ func (b *books) audit(ctx context.Context, audit *ledger.Audit) ([]*ledger.Proof
 // tell tells what was found: the first difference of each kind, and the sums.
 func (o *auditOptions) tell(console *console, proofs []*ledger.Proof) error {
 	var sum ledger.Proof
+	var first *ledger.Heading
 	for _, p := range proofs {
+		if first = cmp.Or(first, p.Heading); p.Heading != nil && *p.Heading != *first {
+			return fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", o.group, p.Partition,
+				p.Heading.Value(), first.Value())
+		}
 		console.remark("%s/%d: compared from offset %d up to %d", o.topic, p.Partition, p.From, p.To)
 		sum.Payments += p.Payments
 		sum.Accounts += p.Accounts

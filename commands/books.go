@@ -97,7 +97,7 @@ func (b *books) prepare(ctx context.Context, initial bizum.Amount, console *cons
 	}{
 		{b.ledger, true, map[string]string{"cleanup.policy": "compact",
 			"min.compaction.lag.ms": fmt.Sprint(compactionLag.Milliseconds()), "segment.ms": "600000"}},
-		{b.rejected, false, map[string]string{"retention.ms": "-1"}},
+		{b.rejected, false, map[string]string{"retention.ms": "-1", "retention.bytes": "-1"}},
 	} {
 		created, err := b.cluster.CreateTopic(ctx, t.name,
 			kafka.TopicSpec{Partitions: source.Partitions, Replication: source.Replication, Settings: t.settings})
@@ -232,6 +232,7 @@ type board struct {
 
 	mu       sync.Mutex
 	taken    int64 // entries that are shown, or will be
+	showed   int64
 	accounts map[int32]int
 	sole     map[int32]*bizum.Account
 }
@@ -274,6 +275,7 @@ func (b *board) show(c ledger.Committed) error {
 		if err := b.row(c.Partition, r, e.Entry); err != nil {
 			return err
 		}
+		b.showed++
 	}
 	for _, r := range c.Rejected {
 		if err := b.view.rejected(c.Partition, r.Offset, r.Reason); err != nil {
@@ -282,6 +284,9 @@ func (b *board) show(c ledger.Committed) error {
 	}
 	if err := b.console.flush(); err != nil {
 		return err
+	}
+	if b.options.count > 0 && b.showed == b.options.count {
+		return errEnough
 	}
 	if b.options.output == "none" && b.console.progressDue() {
 		b.console.showProgress(plural(b.view.seen, "bizum", "bizums") + " booked" + b.view.asides())

@@ -119,20 +119,27 @@ func buildVersion() string {
 
 func newApp(env Env) *cli.App {
 	app := &cli.App{
-		Name:            "bizumctl",
-		Usage:           "a stream of Bizum payments on Kafka: make it, show it, keep its balance",
-		Version:         env.Version,
-		Reader:          env.Stdin,
-		Writer:          env.Stdout,
-		ErrWriter:       env.Stderr,
-		HideHelpCommand: true,
-		ExitErrHandler:  func(*cli.Context, error) {}, // Run answers the code; the library would end the process
+		Name:        "bizumctl",
+		Usage:       "a stream of Bizum payments on Kafka: make it, show it, keep its balance",
+		Version:     env.Version,
+		Reader:      env.Stdin,
+		Writer:      env.Stdout,
+		ErrWriter:   env.Stderr,
+		HideHelp:    true, // helpFlag and a version flag of our own are there instead
+		HideVersion: true,
+		Flags: []cli.Flag{helpFlag(), &cli.BoolFlag{Name: "version", Aliases: []string{"v"},
+			Usage: "print the version"}},
+		ExitErrHandler: func(*cli.Context, error) {}, // Run answers the code; the library would end the process
 		Commands: []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newAudit(env),
 			newBroker(env), newDemo(env)},
 		CustomAppHelpTemplate: appHelp,
 	}
 	app.OnUsageError = usageError
 	app.Action = func(c *cli.Context) error {
+		if c.Bool("version") {
+			cli.ShowVersion(c)
+			return nil
+		}
 		if !c.Args().Present() || c.Args().First() == "help" && c.NArg() == 1 {
 			return cli.ShowAppHelp(c)
 		}
@@ -150,10 +157,16 @@ func newApp(env Env) *cli.App {
 	return app
 }
 
+// helpFlag is as the library's, which is one variable for the whole process, written to by every run.
+func helpFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help"}
+}
+
 // prepare gives a command what all of them have: the rules of the command line, and flags from the environment.
 func prepare(env Env, command *cli.Command) {
 	command.CustomHelpTemplate = helpOf(command)
-	command.HideHelpCommand = true
+	command.HideHelp = true
+	command.Flags = append(command.Flags, helpFlag())
 	command.OnUsageError = usageError
 	run := command.Action
 	command.Action = func(c *cli.Context) error {

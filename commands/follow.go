@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"bizumctl/bizum/kafka"
-	"bizumctl/bizum/ledger"
 )
 
 // Times of following a topic.
@@ -91,7 +90,7 @@ func (f *follower) run(ctx context.Context, handle func(partition int32, r kafka
 
 // unlessAsked leaves of the errors that end a run those that nobody asked for.
 func unlessAsked(err error) error {
-	if errors.Is(err, errEnough) || errors.Is(err, ledger.ErrEnough) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, errEnough) || errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err

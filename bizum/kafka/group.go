@@ -12,8 +12,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// settling is how long a member that is leaving may take to commit and say goodbye.
-const settling = 5 * time.Second
+// farewell is how long leaving may take. The group finds out by itself otherwise.
+const farewell = time.Second
 
 // settled is how long a session has lasted that did not break at once.
 const settled = 30 * time.Second
@@ -35,6 +35,7 @@ type Group struct {
 // Claim is a partition that is ours until its session ends.
 type Claim struct {
 	Partition  int32
+	share      int // of what is ours: one in so many
 	group      *Group
 	generation int32
 	member     string
@@ -63,7 +64,7 @@ func (c *Cluster) Group(name, topic string) (*Group, error) {
 
 // Close leaves the group.
 func (g *Group) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), settling)
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	_, _ = await(ctx, func() (struct{}, error) { return struct{}{}, g.members.Close() })
 	g.coordinator.close()
@@ -151,7 +152,7 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 		}
 	}()
 	ctx := session.Context()
-	err := h.own(ctx, &Claim{claim.Partition(), h.group, session.GenerationID(), session.MemberID()})
+	err := h.own(ctx, &Claim{claim.Partition(), len(session.Claims()[claim.Topic()]), h.group, session.GenerationID(), session.MemberID()})
 	if lostSession(err) {
 		return err
 	}

@@ -148,8 +148,22 @@ const (
 // Offset answers the offset of Start, of End, or of the first record with at least this timestamp; for a time after
 // every record it answers the End.
 func (c *Cluster) Offset(ctx context.Context, topic string, partition int32, at int64) (int64, error) {
+	offset, err := c.askOffset(ctx, topic, partition, at, sarama.ReadCommitted)
+	if err == nil && offset < 0 && at != End {
+		return c.Offset(ctx, topic, partition, End)
+	}
+	return offset, err
+}
+
+// highWatermark answers the offset after the last record, whether committed or not.
+func (c *Cluster) highWatermark(ctx context.Context, topic string, partition int32) (int64, error) {
+	return c.askOffset(ctx, topic, partition, End, sarama.ReadUncommitted)
+}
+
+func (c *Cluster) askOffset(ctx context.Context, topic string, partition int32, at int64,
+	isolation sarama.IsolationLevel) (int64, error) {
 	offset, err := persist(ctx, c, func() (int64, error) {
-		offset, err := c.offset(topic, partition, at)
+		offset, err := c.offset(topic, partition, at, isolation)
 		if err != nil {
 			_ = c.client.RefreshMetadata(topic) // the leader may have moved; the next try meets any error itself
 		}
@@ -157,9 +171,6 @@ func (c *Cluster) Offset(ctx context.Context, topic string, partition int32, at 
 	})
 	if err != nil {
 		return 0, fmt.Errorf("offset of %s/%d: %w", topic, partition, reason(err))
-	}
-	if offset < 0 && at != End {
-		return c.Offset(ctx, topic, partition, End)
 	}
 	return offset, nil
 }
@@ -172,13 +183,13 @@ func (c *Cluster) bounds(ctx context.Context, topic string, partition int32) (st
 	return start, end, err
 }
 
-func (c *Cluster) offset(topic string, partition int32, at int64) (int64, error) {
+func (c *Cluster) offset(topic string, partition int32, at int64, isolation sarama.IsolationLevel) (int64, error) {
 	leader, err := c.client.Leader(topic, partition)
 	if err != nil {
 		return 0, err
 	}
 	request := sarama.NewOffsetRequest(c.conf.Version)
-	request.IsolationLevel = sarama.ReadCommitted
+	request.IsolationLevel = isolation
 	request.AddBlock(topic, partition, at, 1)
 	response, err := leader.GetAvailableOffsets(request)
 	if err != nil {

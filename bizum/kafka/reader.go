@@ -96,7 +96,8 @@ type reader struct {
 	topic     string
 	partition int32
 	position  int64
-	bytes     int32       // to ask for
+	least     int32       // bytes to ask for
+	bytes     int32       // and what is asked for now
 	id        sarama.Uuid // of the topic, once known
 	broker    *sarama.Broker
 }
@@ -107,7 +108,13 @@ type reader struct {
 // OutOfRangeError.
 func (c *Cluster) Read(ctx context.Context, topic string, partition int32, position int64,
 	deliver func(Batch) error) error {
-	r := &reader{cluster: c, topic: topic, partition: partition, position: position, bytes: fetchBytes}
+	return c.read(ctx, topic, partition, position, fetchBytes, deliver)
+}
+
+// read asks for so many bytes at once.
+func (c *Cluster) read(ctx context.Context, topic string, partition int32, position int64, bytes int32,
+	deliver func(Batch) error) error {
+	r := &reader{cluster: c, topic: topic, partition: partition, position: position, least: bytes, bytes: bytes}
 	defer r.disconnect()
 	for {
 		batch, err := r.next(ctx)
@@ -171,7 +178,7 @@ func (r *reader) next(ctx context.Context) (Batch, error) {
 		}
 		batch, err := r.batch(block)
 		if err != nil || batch.Next > r.position || !block.Partial {
-			r.position, r.bytes = batch.Next, max(r.bytes, fetchBytes)
+			r.position, r.bytes = batch.Next, r.least
 			return batch, err
 		}
 		if r.bytes > fetchBytesMax/2 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // Trail is what is there of one partition's work in a group: the source, the output, the aside and the position. It
@@ -20,6 +21,7 @@ type Trail struct {
 	output, aside string
 	partition     int32
 	partitions    int32 // of the source
+	fetch         int32 // bytes of the source to ask for at once
 
 	commits *coordinator
 }
@@ -27,7 +29,7 @@ type Trail struct {
 // Trail prepares to read. Close it.
 func (c *Cluster) Trail(group, source, output, aside string, partition, partitions int32) *Trail {
 	return &Trail{cluster: c, group: group, source: source, output: output, aside: aside,
-		partition: partition, partitions: partitions, commits: c.groupCoordinator(group)}
+		partition: partition, partitions: partitions, fetch: fetchBytes, commits: c.groupCoordinator(group)}
 }
 
 // Close lets go of the connection.
@@ -54,7 +56,7 @@ func (t *Trail) Bounds(ctx context.Context) (start, end int64, err error) {
 // deliver answers an error or ctx ends. Timestamps are in milliseconds.
 func (t *Trail) ReadSource(ctx context.Context, position int64,
 	deliver func(next int64, records func(yield func(offset, timestamp int64, key, value []byte) bool)) error) error {
-	return t.cluster.Read(ctx, t.source, t.partition, position, func(b Batch) error {
+	return t.cluster.read(ctx, t.source, t.partition, position, t.fetch, func(b Batch) error {
 		return deliver(b.Next, b.plain)
 	})
 }
@@ -102,6 +104,27 @@ func (t *Trail) ReadAside(ctx context.Context, each func(offset, origin int64) e
 	})
 	return err
 }
+
+// Settle waits until all that is in the output and the aside now is committed or aborted; but no longer than Kafka lets
+// a transaction be open that nobody ends.
+func (t *Trail) Settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	for _, topic := range []string{t.output, t.aside} {
+		written, err := t.cluster.highWatermark(ctx, topic, t.partition)
+		for stable := int64(0); err == nil && stable < written; {
+			stable, err = t.cluster.Offset(ctx, topic, t.partition, End)
+			time.Sleep(transactionPause) // between two questions
+		}
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleWithin is longer than a transaction of ours can be open, and Kafka takes to notice.
+const settleWithin = 2 * transactionTimeout
 
 // LastAside answers which offset of the source was set aside last, -1 if none was.
 func (t *Trail) LastAside(ctx context.Context) (last int64, err error) {

@@ -42,12 +42,23 @@ type Task struct {
 	written   atomic.Int64 // the offset after the last record that the output is known to have taken from us
 }
 
+// What the tasks of a process may hold in memory together, in bytes of a fetch and in records of a batch, and each at
+// least. Fewer of each at once are slower: with 16 partitions by a third.
+const (
+	fetchesMax   = 8 << 20
+	fetchLeast   = 128 << 10
+	recordsMax   = 40_000
+	recordsLeast = 500
+)
+
 // Task prepares the work of a claimed partition. Close it.
 func (c *Claim) Task(output, aside string, partitions int32) *Task {
 	g := c.group
 	id := fmt.Sprintf("bizumctl/%s/%s/%d", g.name, g.topic, c.Partition)
-	return &Task{Trail: g.cluster.Trail(g.name, g.topic, output, aside, c.Partition, partitions),
+	t := &Task{Trail: g.cluster.Trail(g.name, g.topic, output, aside, c.Partition, partitions),
 		claim: c, id: id, transacts: g.cluster.transactionCoordinator(id), writers: make(map[string]*Writer)}
+	t.fetch = int32(min(max(fetchesMax/c.share, fetchLeast), fetchBytes))
+	return t
 }
 
 // Close gives up what is open. It is settled by the next Fence, or by Kafka after the transaction's timeout.
@@ -142,12 +153,15 @@ func (t *Task) writer(ctx context.Context, topic string) (*Writer, error) {
 	if w := t.writers[topic]; w != nil {
 		return w, nil
 	}
-	config := WriterConfig{Compression: "none", Producer: t.producer, Partition: &t.partition, GiveUp: stepWithin}
+	config := WriterConfig{Compression: "none", Producer: t.producer, Partition: &t.partition, GiveUp: stepWithin,
+		Records: min(max(recordsMax/t.claim.share, recordsLeast), batchRecords)}
 	if topic == t.output {
 		config.Acked = func(a Ack) {
-			if a.Offset >= 0 {
-				t.written.Store(a.Offset + int64(len(a.Marks)))
+			after := a.Offset + int64(len(a.Marks))
+			if a.Offset < 0 {
+				after = 0
 			}
+			t.written.Store(after)
 		}
 	}
 	w, err := t.cluster.NewWriter(ctx, topic, config)
@@ -243,7 +257,9 @@ func (t *Task) again(ctx context.Context, doing string, err error) error {
 	case fenced(err) || lostSession(err):
 		err := fmt.Errorf("%s was taken over by another member, or our transaction ran out of time", place)
 		return brokenError{err, true}
-	case ctx.Err() != nil || passing(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
+	case ctx.Err() != nil: // which is not wrapped: it would say that whoever waits has given up
+		return brokenError{error: fmt.Errorf("%s: %s: %v", place, doing, reason(context.DeadlineExceeded))}
+	case passing(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
 		return brokenError{error: fmt.Errorf("%s: %s: %w", place, doing, reason(err))}
 	}
 	return fmt.Errorf("%s: %s: %w", place, doing, reason(err))

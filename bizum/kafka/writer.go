@@ -40,6 +40,8 @@ type WriterConfig struct {
 	// gets a producer id of its own. An epoch has one Writer for a partition, in all its transactions: a second one would
 	// count from 0 again, and the broker would take its records for the first one's.
 	Producer Producer
+	// Records is how many a batch may have at most; 0: 10,000.
+	Records int
 	// Partition is where all records go, whatever their keys; nil: each to its key's.
 	Partition *int32
 }
@@ -72,6 +74,7 @@ type Writer struct {
 	acked   func(Ack)
 	codec   sarama.CompressionCodec
 	giveUp  time.Duration
+	records int // a batch may have
 
 	producer Producer
 
@@ -138,6 +141,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	}
 	w := &Writer{
 		cluster: c, topic: topic, acked: config.Acked, codec: codec, giveUp: cmp.Or(config.GiveUp, 2*time.Minute),
+		records:  cmp.Or(config.Records, batchRecords),
 		producer: producer,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
@@ -179,7 +183,7 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 	for _, h := range headers {
 		size += len(h.Key) + len(h.Value) + recordOverhead
 	}
-	if l.open != nil && !l.open.takes(size, int(w.bytes.Load())) {
+	if l.open != nil && !l.open.takes(size, w.records, int(w.bytes.Load())) {
 		l.seal()
 	}
 	if l.open == nil {
@@ -224,8 +228,8 @@ func (w *Writer) take(ctx context.Context) (*batch, error) {
 	return b, nil
 }
 
-func (b *batch) takes(size, bytes int) bool {
-	return len(b.records) < batchRecords &&
+func (b *batch) takes(size, records, bytes int) bool {
+	return len(b.records) < records &&
 		len(b.arena)+size+recordOverhead*(len(b.records)+1) <= bytes
 }
 

@@ -25,6 +25,7 @@ type Audit struct {
 // group's position.
 type Proof struct {
 	Partition int32
+	Heading   *Heading // nil: the ledger is empty
 	From, To  int64
 	Payments  int64 // good messages in the range
 	Rejected  int64
@@ -88,6 +89,9 @@ func (a *Audit) Partition(ctx context.Context, number int32, r Reading) (*Proof,
 		}
 	}
 	start, _, err := r.Bounds(ctx)
+	if err == nil {
+		err = r.Settle(ctx) // the position is there, so its entries are about to be
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -154,6 +158,7 @@ func (k *auditor) heading() (found bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("ledger %s/%d@%d: %w", k.Name, k.number, first.place, err)
 	}
+	k.proof.Heading = &heading
 	k.book = bizum.NewBook(heading.Initial)
 	k.ledger.advance()
 	return true, nil
@@ -254,20 +259,20 @@ func (k *auditor) message(offset, timestamp int64, key, value []byte) error {
 // absent is a payment without an entry: compaction may have taken it, if it is old enough and a later entry of its
 // account stands for it.
 func (k *auditor) absent(key []byte, want *posted, known bool, timestamp int64) {
+	young := k.Now().Sub(time.UnixMilli(timestamp)) < k.CompactionLag
+	if owed := k.owed[string(key)]; owed != nil && !young {
+		owed.payments++
+		return
+	}
 	text := fmt.Sprintf("%s/%d@%d: account %.60q has no entry for it", k.Source, k.number, want.offset, key)
 	if known {
 		text += fmt.Sprintf(", should have %.200q", appendPosted(nil, want))
 	}
-	if k.Now().Sub(time.UnixMilli(timestamp)) < k.CompactionLag {
+	if young {
 		k.count(missing, "%s", text)
-		return
+	} else {
+		k.owed[string(key)] = &absent{1, text}
 	}
-	owed := k.owed[string(key)]
-	if owed == nil {
-		owed = &absent{first: text}
-		k.owed[string(key)] = owed
-	}
-	owed.payments++
 }
 
 // skip passes over records that stand for an offset before the next one of their kind: there is none like that, or it

@@ -49,8 +49,8 @@ func (h Heading) differs(now Heading) error {
 		return stop("the topic was deleted and made anew since this ledger was begun",
 			"keep a new ledger: take another --group")
 	case h.Partitions != now.Partitions:
-		return stop(fmt.Sprintf("the topic had %d partitions when this ledger was begun, and has %d now, which spreads "+
-			"the accounts anew", h.Partitions, now.Partitions), "keep a new ledger: take another --group")
+		return stop(fmt.Sprintf("partitions of the topic: %d when this ledger was begun, %d now, which spreads the accounts "+
+			"anew", h.Partitions, now.Partitions), "keep a new ledger: take another --group")
 	case h.Initial != now.Initial:
 		return stop(fmt.Sprintf("the accounts of this ledger open with %v, not %v", h.Initial, now.Initial),
 			fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", h.Initial))

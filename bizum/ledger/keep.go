@@ -13,7 +13,7 @@ import (
 // What a transaction holds at most for Show, and how long one that was begun may take to end when ctx has ended.
 const (
 	shownMost    = 100_000
-	finishWithin = 5 * time.Second
+	finishWithin = 4 * time.Second
 )
 
 // keeper keeps one partition, from taking it over until it is taken away.
@@ -26,8 +26,9 @@ type keeper struct {
 	position  int64     // after what was booked
 	committed int64     // the group's, as far as we know
 	open      bool      // a transaction, whose entries are in the page already
-	doubtful  bool      // what the brokers have done
+	doubtful  bool      // what the brokers have done, or where it is
 	end       error     // why to end, once what came before it is committed
+	full      bool      // no more is wanted: others have what was
 	last      time.Time // of a commit
 	line      []byte
 	done      Committed // by the open transaction
@@ -38,20 +39,41 @@ type batch struct {
 	records func(yield func(offset, timestamp int64, key, value []byte) bool)
 }
 
-// Keep keeps a partition until ctx ends, and then commits what it has booked, within 5 s. Nil is its answer then. A
+// Keep keeps a partition until ctx ends, and then commits what it has booked, within 4 s. Nil is its answer then. A
 // StopError wants a person; all other errors are those of the Partition, which is of no use any more.
 func (l *Ledger) Keep(ctx context.Context, number int32, p Partition) (err error) {
 	k := l.keeper(number, p)
 	steps, cancel := outlasting(ctx, finishWithin)
 	defer cancel()
 	defer k.leave(steps)
-	if err := k.takeOver(steps); err != nil {
+	if err := k.takeOver(ctx, steps); err != nil {
+		if ctx.Err() != nil {
+			return nil // nothing was booked yet
+		}
 		return err
 	}
 	k.greet()
 	k.Ready(number)
-	return k.run(ctx, steps)
+	for {
+		err := k.run(ctx, steps)
+		var unread unreadError
+		if !errors.As(err, &unread) {
+			return err
+		}
+		// The topic may have lost what comes next, by retention.
+		position, err := k.goOnAt(ctx, k.position, metadata(k.page.booked))
+		if err != nil {
+			return err
+		}
+		if position == k.position {
+			return unread.error
+		}
+		k.position = position
+	}
 }
+
+// unreadError is why the source cannot be read on.
+type unreadError struct{ error }
 
 func (l *Ledger) keeper(number int32, p Partition) *keeper {
 	return &keeper{Ledger: l, Partition: p, number: number, page: l.recall(number)}
@@ -72,7 +94,7 @@ func (k *keeper) run(ctx, steps context.Context) error {
 	go func() { failed <- k.read(reading, batches) }()
 	due := time.NewTimer(k.Interval)
 	defer due.Stop()
-	for k.end == nil {
+	for k.end == nil && !k.full {
 		select {
 		case b := <-batches:
 			at("fetched")
@@ -82,16 +104,16 @@ func (k *keeper) run(ctx, steps context.Context) error {
 		case <-due.C:
 		case err := <-failed:
 			if ctx.Err() == nil {
-				return err
+				return cmp.Or(k.commit(steps), error(unreadError{err}))
 			}
-			return k.commit(steps)
+			return k.finish(steps)
 		case <-ctx.Done():
-			return k.commit(steps)
+			return k.finish(steps)
 		}
 		wait := k.Interval - k.Now().Sub(k.last)
 		switch {
 		case k.position == k.committed: // nothing to commit
-		case wait > 0 && len(k.done.Entries)+len(k.done.Rejected) < shownMost:
+		case wait > 0 && len(k.done.Entries)+len(k.done.Rejected) < k.shown():
 			due.Reset(wait)
 		default:
 			if err := k.commit(steps); err != nil {
@@ -99,7 +121,24 @@ func (k *keeper) run(ctx, steps context.Context) error {
 			}
 		}
 	}
-	return cmp.Or(k.commit(steps), k.end)
+	if err := cmp.Or(k.commit(steps), k.end); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// finish commits what is booked when there is nothing more to do.
+func (k *keeper) finish(ctx context.Context) error {
+	booked := k.done.Booked
+	err := k.commit(ctx)
+	switch {
+	case err == nil || !k.doubtful: // the error is that of Show
+		return err
+	case !k.open:
+		return nil // a position alone is no loss
+	}
+	return fmt.Errorf("%d bizums were booked, but not committed; who goes on books them again: %w", booked, err)
 }
 
 // read fetches one batch ahead.
@@ -124,12 +163,13 @@ func (k *keeper) book(ctx context.Context, b batch) (err error) {
 		if err == nil {
 			err = k.message(ctx, offset, timestamp, key, value)
 		}
-		if k.end == nil && err == nil {
+		on := err == nil && k.end == nil && !k.full
+		if on {
 			k.position = offset + 1
 		}
-		return err == nil && k.end == nil
+		return on
 	})
-	if err == nil && k.end == nil {
+	if err == nil && k.end == nil && !k.full {
 		k.position = b.next
 	}
 	return err
@@ -151,7 +191,7 @@ func (k *keeper) message(ctx context.Context, offset, timestamp int64, key, valu
 	wanted, room := false, true
 	if k.Take != nil {
 		if wanted, room = k.Take(key); !room {
-			k.end = ErrEnough
+			k.full = true
 			return nil
 		}
 	}
@@ -241,6 +281,7 @@ func (k *keeper) commit(ctx context.Context) error {
 	}
 	at("committed")
 	k.page.next = max(k.page.next, after)
+	k.doubtful = k.doubtful || after == 0 && k.done.Booked > 0
 	k.open, k.committed, k.last = false, k.position, k.Now()
 	done := k.done
 	k.done = Committed{}

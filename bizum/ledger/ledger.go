@@ -15,7 +15,6 @@ package ledger
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -59,6 +58,8 @@ type Reading interface {
 		each func(offset, timestamp int64, key, value []byte) error) (start, end int64, err error)
 	// ReadAside goes through what was set aside, by its place there and its offset in the source.
 	ReadAside(ctx context.Context, each func(offset, origin int64) error) error
+	// Settle waits for transactions that are being completed, as far as they matter to the ledger.
+	Settle(ctx context.Context) error
 	// PartitionOf answers to which partition of the source a key belongs.
 	PartitionOf(key []byte) int32
 }
@@ -72,9 +73,6 @@ type StopError struct {
 func (e *StopError) Error() string { return e.Reason }
 
 func stop(reason, cure string) error { return &StopError{reason, cure} }
-
-// ErrEnough is what Keep answers when Take wanted no more.
-var ErrEnough = errors.New("enough")
 
 // Ledger keeps a ledger's partitions, as many at once as its process is given. What it knows of a partition it keeps in
 // mind, so that a partition that comes back is not read again.
@@ -91,14 +89,16 @@ type Ledger struct {
 	// Tell says what a person should know of a partition.
 	Tell func(partition int32, text string)
 	// Take says whether an entry of an account is wanted for Show, and whether there is room for it; nil: none is wanted.
-	// Untake gives room back, of entries that were not committed after all.
+	// Without room the partition is not kept on. Untake gives room back, of entries that were not committed after all.
 	Take   func(account []byte) (wanted, room bool)
 	Untake func(entries int)
-	// Show is told what was committed, if that is anything. It is called by the goroutines of all partitions.
+	// Show is told what was committed, if that is anything. It is called by the goroutines of all partitions. Its error
+	// ends Keep.
 	Show func(Committed) error
 
 	mu       sync.Mutex
 	pages    map[int32]*page
+	ours     int            // partitions
 	headings map[int32]bool // of partitions that have ours
 }
 
@@ -164,11 +164,19 @@ func (l *Ledger) remember(number int32, p *page) {
 func (l *Ledger) Retain(ours []int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.ours = len(ours)
 	for number := range l.pages {
 		if !slices.Contains(ours, number) {
 			delete(l.pages, number)
 		}
 	}
+}
+
+// shown is how many entries a transaction may hold for Show: what is bounded is all partitions together.
+func (l *Ledger) shown() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(shownMost/max(l.ours, 1), 1000)
 }
 
 func (l *Ledger) hasAgreed(number int32) bool {

@@ -257,6 +257,8 @@ func (p *partition) FirstOutput(context.Context, int32) (key, value []byte, foun
 
 func (p *partition) PartitionOf([]byte) int32 { return 0 }
 
+func (p *partition) Settle(context.Context) error { return nil }
+
 func (p *partition) Begin(context.Context) error {
 	return p.call(func() error {
 		if p.epoch != p.world.epoch {
@@ -270,7 +272,7 @@ func (p *partition) Begin(context.Context) error {
 // join begins a transaction if there is none.
 func (p *partition) join() {
 	if p.current == nil || p.current.decided {
-		for p.current != nil && !p.current.settled {
+		for p.current != nil && slices.Contains(p.pending, p.current) { // "concurrent transactions"
 			p.mark(p.current)
 		}
 		p.current = &transaction{epoch: p.epoch, marked: map[*journal]bool{}}
@@ -327,17 +329,19 @@ func (p *partition) End(_ context.Context, commit bool) error {
 	})
 }
 
-// mark takes one more step to make the end of a transaction so.
+// mark takes one more step to make the end of a transaction so, in any order.
 func (w *world) mark(t *transaction) {
-	switch {
-	case !t.marked[&w.entries]:
+	switch n := w.IntN(3); {
+	case n == 0:
 		t.marked[&w.entries] = true
-	case !t.marked[&w.asides]:
+	case n == 1:
 		t.marked[&w.asides] = true
 	case !t.settled:
 		if t.settled = true; t.committed && t.position != nil {
 			w.group = *t.position
 		}
+	}
+	if t.settled && t.marked[&w.entries] && t.marked[&w.asides] {
 		w.pending = slices.DeleteFunc(w.pending, func(other *transaction) bool { return other == t })
 	}
 }
@@ -462,7 +466,7 @@ func (w *world) booked() bool {
 func simulate(seed uint64, broken flaws) string {
 	w := &world{Rand: rand.New(rand.NewPCG(seed, 0)), flaws: broken, group: place{-1, ""}, shown: map[int64]string{}}
 	if w.takeOver == nil {
-		w.takeOver = (*keeper).takeOver
+		w.takeOver = func(k *keeper, ctx context.Context) error { return k.takeOver(ctx, ctx) }
 	}
 	for range 10 + w.IntN(30) {
 		w.end += 1 + int64(w.IntN(5)/4*w.IntN(4)) // with gaps

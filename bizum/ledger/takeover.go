@@ -7,7 +7,8 @@ import (
 
 // takeOver makes the partition ours and finds out where to go on. Each step is taken only when the one before is done:
 // what is read before the former owner is fenced, or while its last transaction is being completed, may change again.
-func (k *keeper) takeOver(ctx context.Context) error {
+// Only what is begun outlasts ctx, in steps.
+func (k *keeper) takeOver(ctx, steps context.Context) error {
 	if err := k.Fence(ctx); err != nil {
 		return err
 	}
@@ -24,11 +25,11 @@ func (k *keeper) takeOver(ctx context.Context) error {
 	if k.position, err = k.goOnAt(ctx, committed, words); err != nil {
 		return err
 	}
-	if k.committed = committed; k.position != committed {
+	if k.committed = committed; k.position != committed || words != metadata(k.page.booked) {
 		k.committed = none // it is somebody else's, and means nothing
 	}
 	if !k.page.headed {
-		if err := k.head(ctx); err != nil {
+		if err := k.head(steps); err != nil {
 			return err
 		}
 	}
@@ -160,6 +161,14 @@ func (k *keeper) head(ctx context.Context) error {
 		return err
 	}
 	k.page.headed = true
+	// Kafka lets a transaction begin when the one before is all written, and so our heading is there for the others.
+	if err := k.begin(ctx); err != nil {
+		return err
+	}
+	if err := k.End(ctx, false); err != nil {
+		return k.doubt(err)
+	}
+	k.open = false
 	return nil
 }
 
