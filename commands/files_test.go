@@ -84,10 +84,15 @@ func (x *theme) send(client *kgo.Client, n int) (lines []string) {
 // consume runs consume --dir --exit, which should end with a code and say something.
 func (x *theme) consume(code int, says string, args ...string) {
 	x.t.Helper()
+	x.run(code, says, append(args, "--exit")...)
+}
+
+func (x *theme) run(code int, says string, args ...string) {
+	x.t.Helper()
 	var stdout, stderr bytes.Buffer
 	got := commands.Run(context.Background(), commands.Env{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
 		Now: time.Now, Getenv: func(string) string { return "" }},
-		append([]string{"bizumctl", "consume", "-b", x.brokers, "-t", x.topic, "--dir", x.dir, "-o", "text", "--exit"}, args...))
+		append([]string{"bizumctl", "consume", "-b", x.brokers, "-t", x.topic, "--dir", x.dir, "-o", "text"}, args...))
 	if got != code || !strings.Contains(stderr.String(), says) || stdout.Len() > 0 {
 		x.t.Fatalf("code %d, want %d: %s%s, want %q", got, code, stdout.String(), stderr.String(), says)
 	}
@@ -213,6 +218,15 @@ func TestFilesFrom(t *testing.T) {
 		x.dir += "2"
 		x.consume(0, "3 bizums", append(group, "--from", "-3", "--group", "h")...)
 		x.filed(12, 14, lines[12:])
+
+		// Beyond the end it waits for that offset, and has not begun before.
+		x.dir += "3"
+		x.consume(0, "0 bizums", append(group, "--from", "17", "--group", "i")...)
+		sent := make(chan []string, 1)
+		time.AfterFunc(300*time.Millisecond, func() { sent <- x.send(x.client, 5) })
+		x.run(0, "3 bizums", append(group, "--from", "17", "--group", "i", "--idle-timeout", "1500ms")...)
+		lines = append(lines, <-sent...)
+		x.filed(17, 19, lines[17:])
 	}
 }
 

@@ -102,6 +102,12 @@ func (k *keeper) tell(ctx context.Context) error {
 
 // file files the records of a batch, up to the partition's stop.
 func (k *keeper) file(b kafka.Batch) error {
+	if b.Next <= k.first {
+		return nil // the log has not come to where the folder begins
+	}
+	if next, _ := k.part.Next(); next < k.first {
+		k.part.Begin(k.first)
+	}
 	stop, stops := k.stops[k.partition]
 	seen := false
 	for r := range b.Records() {

@@ -97,7 +97,7 @@ func (p *Part) dropRejected() error {
 func (p *Part) Next() (offset int64, known bool) { return p.next, p.next >= 0 }
 
 // Begin says where a partition of which nothing was filed begins.
-func (p *Part) Begin(offset int64) { p.first, p.next = offset, offset }
+func (p *Part) Begin(offset int64) { p.first, p.next, p.noted = offset, offset, offset }
 
 // MoveTo says that there is nothing more before an offset: compaction, retention or a transaction's marker took it.
 func (p *Part) MoveTo(offset int64) { p.next = max(p.next, offset) }
