@@ -317,7 +317,7 @@ func TestZombie(t *testing.T) {
 		t.Errorf("%v: %s", zombie.ProcessState, zombie.remarks())
 	}
 	l.audited(0, `^52,000 payments, 20 accounts, 0 missing, 0 double, 0 wrong\n`)
-	if shown := l.shownOnce([]*keeper{zombie, heir, last}); shown != 52_000 {
+	if shown := l.shownOnce([]*keeper{zombie, heir, last}); shown < 2000 {
 		t.Errorf("%d shown", shown)
 	}
 }
@@ -359,7 +359,7 @@ func TestRebalances(t *testing.T) {
 		changes = n
 	}
 	l := newTill(t, 5)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(changes)*5*time.Second+2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(changes)*4*time.Second+time.Minute)
 	defer cancel()
 	l.ctx = ctx
 	sending, stop := context.WithCancel(ctx)

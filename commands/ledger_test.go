@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,13 +168,15 @@ func (l *till) position(offset int64) {
 }
 
 // records reads what a partition has, committed, as key|value.
-func (l *till) records(topic string) (list []string) {
+func (l *till) records(topic string) (list []string) { return l.recordsOf(topic, 0) }
+
+func (l *till) recordsOf(topic string, partition int32) (list []string) {
 	l.Helper()
 	ends, err := l.admin.ListCommittedOffsets(l.ctx, topic)
 	l.must(err)
-	end, _ := ends.Lookup(topic, 0)
+	end, _ := ends.Lookup(topic, partition)
 	client := l.connect(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.ConsumePartitions(
-		map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}), kgo.KeepControlRecords())
+		map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().AtStart()}}), kgo.KeepControlRecords())
 	for next := int64(0); next < end.Offset; {
 		fetches := client.PollFetches(l.ctx)
 		l.must(fetches.Err0())
@@ -219,7 +222,7 @@ func TestLedgerTopic(t *testing.T) {
 // Whatever somebody does to the group's position, each message is booked once; with a tail of rejected messages, too.
 func TestLedgerPosition(t *testing.T) {
 	t.Parallel()
-	for name, position := range map[string]int64{"back": 0, "forth": 4, "to the same": 3, "gone": -1} {
+	for name, position := range map[string]int64{"back": 0, "forth": 4, "near": 3, "gone": -1} {
 		for _, tail := range []int{0, 2} {
 			t.Run(fmt.Sprintf("%s, %d rejected", name, tail), func(t *testing.T) {
 				t.Parallel()
@@ -238,6 +241,18 @@ func TestLedgerPosition(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A position that is set to what it was, with nothing new to book, is ours again.
+func TestLedgerSamePosition(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.send(maria, pepe)
+	l.kept("", afterMaria, afterPepe)
+	l.position(2)
+	l.kept("0 bizums booked")
+	l.send(ana)
+	l.kept("", afterAna)
 }
 
 // A ledger that is not what the group's position stands for is not gone on with.
@@ -541,5 +556,55 @@ func TestLedgerCount(t *testing.T) {
 	if code != 0 || out != afterMaria+"\n"+afterPepe+"\n" {
 		t.Errorf("code %d, %s%s", code, out, remarks)
 	}
-	l.kept("going on at offset 2", afterAna)
+	if code, out, remarks := l.run("balance", "-g", l.group, "-n", "1", "-o", "text"); code != 0 || out != afterAna+"\n" {
+		t.Errorf("of the last: code %d, %s%s", code, out, remarks)
+	}
+	l.kept("going on at offset 3")
+}
+
+// Two begin a ledger at once, and differ about how accounts open: at most one goes on.
+func TestLedgerBegunTwice(t *testing.T) {
+	t.Parallel()
+	for range 5 {
+		l := newTill(t, 2)
+		l.produce("--rate", "max", "-n", "2000", "--accounts", "50")
+		codes := make(chan int, 2)
+		for _, initial := range []string{"2000", "500"} {
+			go func() {
+				codes <- l.runTo(l.ctx, io.Discard, io.Discard, "balance", "-g", l.group, "--exit", "-q", "-o", "none",
+					"--initial", initial)
+			}()
+		}
+		if one, two := <-codes, <-codes; one == 0 && two == 0 {
+			var headings []string
+			for p := range int32(2) {
+				headings = append(headings, l.recordsOf(l.ledger(), p)[0])
+			}
+			if headings[0] != headings[1] {
+				t.Fatalf("both went on: %q", headings)
+			}
+		}
+	}
+}
+
+// Retention takes messages while the ledger is kept: that is met as at the start.
+func TestLedgerOvertaken(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.send(maria)
+	k := l.start("", "--accept-gap")
+	k.awaitLines(1)
+	l.must(k.Process.Signal(syscall.SIGSTOP))
+	l.send(pepe, pepe, ana)
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(l.topic, 0, 3, -1)
+	_, err := l.admin.DeleteRecords(l.ctx, offsets)
+	l.must(err)
+	l.must(k.Process.Signal(syscall.SIGCONT))
+	k.awaitLines(2)
+	l.must(k.Process.Signal(syscall.SIGTERM))
+	k.finish()
+	if text := k.remarks(); !k.ProcessState.Success() || !strings.Contains(text, "are gone, and accepted") {
+		t.Errorf("%v: %s", k.ProcessState, text)
+	}
 }
