@@ -221,23 +221,28 @@ func (c *Cluster) Committed(ctx context.Context, group, topic string, partitions
 
 func (c *Cluster) committed(ctx context.Context, coordinator *coordinator, group, topic string,
 	partitions []int32) (map[int32]Position, error) {
-	positions, err := persistEvery(ctx, c, transactionPause, func() (positions map[int32]Position, err error) {
-		err = coordinator.ask(func(broker *sarama.Broker) error {
-			request := sarama.NewOffsetFetchRequest(c.conf.Version, group, map[string][]int32{topic: partitions})
-			request.RequireStable = true // wait for offsets of a transaction that is being completed
-			response, err := broker.FetchOffset(request)
-			if err != nil {
-				return err
-			}
-			positions, err = positionsIn(response, topic, partitions)
-			return err
-		})
-		return positions, err
+	positions, err := persistEvery(ctx, c, transactionPause, func() (map[int32]Position, error) {
+		return c.askCommitted(coordinator, group, topic, partitions)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("positions of group %q: %w", group, reason(err))
 	}
 	return positions, nil
+}
+
+func (c *Cluster) askCommitted(coordinator *coordinator, group, topic string,
+	partitions []int32) (positions map[int32]Position, err error) {
+	err = coordinator.ask(func(broker *sarama.Broker) error {
+		request := sarama.NewOffsetFetchRequest(c.conf.Version, group, map[string][]int32{topic: partitions})
+		request.RequireStable = true // wait for offsets of a transaction that is being completed
+		response, err := broker.FetchOffset(request)
+		if err != nil {
+			return err
+		}
+		positions, err = positionsIn(response, topic, partitions)
+		return err
+	})
+	return positions, err
 }
 
 func positionsIn(response *sarama.OffsetFetchResponse, topic string, partitions []int32) (map[int32]Position, error) {

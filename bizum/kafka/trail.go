@@ -108,19 +108,28 @@ func (t *Trail) ReadAside(ctx context.Context, each func(offset, origin int64) e
 // Settle waits until all that is in the output and the aside now is committed or aborted; but no longer than Kafka lets
 // a transaction be open that nobody ends.
 func (t *Trail) Settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	_, err := t.settled(ctx, settleWithin)
+	return err
+}
+
+// settled waits so long, and answers whether it is so.
+func (t *Trail) settled(ctx context.Context, within time.Duration) (settled bool, err error) {
+	wait, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for _, topic := range []string{t.output, t.aside} {
-		written, err := t.cluster.highWatermark(ctx, topic, t.partition)
+		written, err := t.cluster.highWatermark(wait, topic, t.partition)
 		for stable := int64(0); err == nil && stable < written; {
-			stable, err = t.cluster.Offset(ctx, topic, t.partition, End)
+			stable, err = t.cluster.Offset(wait, topic, t.partition, End)
 			time.Sleep(transactionPause) // between two questions
 		}
-		if err != nil && ctx.Err() == nil {
-			return err
+		if err != nil && wait.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err != nil {
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }
 
 // settleWithin is longer than a transaction of ours can be open, and Kafka takes to notice.

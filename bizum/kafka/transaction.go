@@ -17,6 +17,7 @@ const (
 	transactionTimeout = 10 * time.Second     // after which the coordinator aborts one that nobody ends
 	transactionPause   = 2 * time.Millisecond // before the first retry: markers of the one before are being written
 	stepWithin         = 15 * time.Second     // a step that takes longer has failed
+	hangsAfter         = 5 * time.Second      // what is completed is visible much earlier
 )
 
 // Task is the work of one partition, exactly once: it reads a partition of the group's topic and writes to the same
@@ -70,8 +71,51 @@ func (t *Task) Close() {
 	t.Trail.Close()
 }
 
-// Fence makes us the only writer with this partition's transactional id.
+// Fence makes us the only writer with this partition's transactional id, and ends what a former one had open.
 func (t *Task) Fence(ctx context.Context) error {
+	if err := t.initProducer(ctx); err != nil {
+		return err
+	}
+	return t.unhang(ctx)
+}
+
+// unhang ends a transaction that Kafka takes for completed, but whose end it has not written everywhere. Kafka 4.3.1 was
+// seen to leave it out, in its topic of positions and in ours, when the only broker was killed just then and started
+// again: nobody could read a position or the output's end any more. An empty transaction of the same producer that is
+// aborted writes the missing ends. If the position had one already, the caller notices that the output does not.
+func (t *Task) unhang(ctx context.Context) error {
+	settled, err := t.settled(ctx, hangsAfter)
+	if err == nil && settled {
+		wait, cancel := context.WithTimeout(ctx, hangsAfter)
+		_, err = t.cluster.committed(wait, t.commits, t.group, t.source, []int32{t.partition})
+		cancel()
+	}
+	switch {
+	case err == nil && settled:
+		return nil
+	case ctx.Err() != nil:
+		return t.again(ctx, "taking over", err)
+	case settled:
+		_, err = t.cluster.askCommitted(t.commits, t.group, t.source, []int32{t.partition})
+		if !errors.Is(err, sarama.ErrUnstableOffsetCommit) {
+			return t.again(ctx, "taking over", err)
+		}
+	}
+	t.cluster.notice("%s/%d: ending a transaction that Kafka has lost track of", t.source, t.partition)
+	if err := t.Begin(ctx); err != nil {
+		return err
+	}
+	if err := t.join(ctx, t.aside); err != nil {
+		return err
+	}
+	if err := t.joinPosition(ctx); err != nil {
+		return err
+	}
+	return t.End(ctx, false)
+}
+
+// initProducer asks for a new epoch of the transactional id.
+func (t *Task) initProducer(ctx context.Context) error {
 	return t.step(ctx, "taking over", func() error {
 		return t.transacts.ask(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, TransactionalID: &t.id,
@@ -186,17 +230,7 @@ func (t *Task) Flush(ctx context.Context) (after int64, err error) {
 
 // Commit puts the group's next position, and words with it, into the transaction.
 func (t *Task) Commit(ctx context.Context, position int64, metadata string) error {
-	err := t.step(ctx, "committing the position", func() error {
-		return t.transacts.ask(func(coordinator *sarama.Broker) error {
-			response, err := coordinator.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{Version: 2, TransactionalID: t.id,
-				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, GroupID: t.group})
-			if err != nil {
-				return err
-			}
-			return orNil(response.Err)
-		})
-	})
-	if err != nil {
+	if err := t.joinPosition(ctx); err != nil {
 		return err
 	}
 	request := &sarama.TxnOffsetCommitRequest{Version: 3, TransactionalID: t.id, GroupID: t.group,
@@ -211,6 +245,20 @@ func (t *Task) Commit(ctx context.Context, position int64, metadata string) erro
 				return err
 			}
 			return errorOf(response.Topics[t.source])
+		})
+	})
+}
+
+// joinPosition adds the group's positions to the transaction.
+func (t *Task) joinPosition(ctx context.Context) error {
+	return t.step(ctx, "committing the position", func() error {
+		return t.transacts.ask(func(coordinator *sarama.Broker) error {
+			response, err := coordinator.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{Version: 2, TransactionalID: t.id,
+				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, GroupID: t.group})
+			if err != nil {
+				return err
+			}
+			return orNil(response.Err)
 		})
 	})
 }
