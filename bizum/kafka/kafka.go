@@ -356,7 +356,7 @@ func passing(err error) bool {
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) || errors.Is(err, sarama.ErrOutOfBrokers) ||
 		errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrIncompleteResponse) ||
-		errors.Is(err, sarama.ErrBrokerNotFound)
+		errors.Is(err, sarama.ErrBrokerNotFound) || errors.Is(err, sarama.ErrControllerNotAvailable)
 }
 
 // notice tells what a person should know.
