@@ -212,13 +212,6 @@ func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]Po
 	return g.cluster.committed(ctx, g.coordinator, g.name, g.topic, partitions)
 }
 
-// Committed answers the positions of a group that we are not a member of.
-func (c *Cluster) Committed(ctx context.Context, group, topic string, partitions []int32) (map[int32]Position, error) {
-	coordinator := c.groupCoordinator(group)
-	defer coordinator.close()
-	return c.committed(ctx, coordinator, group, topic, partitions)
-}
-
 func (c *Cluster) committed(ctx context.Context, coordinator *coordinator, group, topic string,
 	partitions []int32) (map[int32]Position, error) {
 	positions, err := persistEvery(ctx, c, transactionPause, func() (map[int32]Position, error) {

@@ -20,16 +20,7 @@ func (c *Cluster) Identity(ctx context.Context, topic string) (cluster, id strin
 			return nil, err
 		}
 		defer broker.Close()
-		request := sarama.NewMetadataRequest(c.conf.Version, []string{topic})
-		request.AllowAutoTopicCreation = false
-		response, err := broker.GetMetadata(request)
-		if err == nil && len(response.Topics) == 0 {
-			err = sarama.ErrUnknownTopicOrPartition
-		}
-		if err == nil {
-			err = orNil(response.Topics[0].Err)
-		}
-		return response, err
+		return askTopic(broker, c.conf, topic)
 	})
 	if err != nil {
 		return "", "", fmt.Errorf("topic %q: %w", topic, reason(err))

@@ -134,14 +134,23 @@ func (c *Cluster) led(topic string) ([]int32, error) {
 
 // topicID asks a broker which topic has this name now. Brokers before 2.8 know none: it is all zeros then.
 func topicID(broker *sarama.Broker, conf *sarama.Config, topic string) (id sarama.Uuid, err error) {
+	response, err := askTopic(broker, conf, topic)
+	if err != nil {
+		return id, err
+	}
+	return response.Topics[0].Uuid, nil
+}
+
+// askTopic asks a broker what it knows of one topic, which is there if there is no error.
+func askTopic(broker *sarama.Broker, conf *sarama.Config, topic string) (*sarama.MetadataResponse, error) {
 	request := sarama.NewMetadataRequest(conf.Version, []string{topic})
 	request.AllowAutoTopicCreation = false
 	response, err := broker.GetMetadata(request)
 	if err != nil {
-		return id, err
+		return nil, err
 	}
 	if len(response.Topics) == 0 {
-		return id, sarama.ErrUnknownTopicOrPartition
+		return nil, sarama.ErrUnknownTopicOrPartition
 	}
-	return response.Topics[0].Uuid, orNil(response.Topics[0].Err)
+	return response, orNil(response.Topics[0].Err)
 }
