@@ -602,6 +602,10 @@ func TestLedgerOvertaken(t *testing.T) {
 	l.must(err)
 	l.must(k.Process.Signal(syscall.SIGCONT))
 	k.awaitLines(2)
+	for !strings.Contains(k.remarks(), "are gone") { // a fetch under way may have brought some of them
+		l.must(l.ctx.Err())
+		time.Sleep(10 * time.Millisecond) // between two looks
+	}
 	l.must(k.Process.Signal(syscall.SIGTERM))
 	k.finish()
 	if text := k.remarks(); !k.ProcessState.Success() || !strings.Contains(text, "are gone, and accepted") {
