@@ -93,8 +93,10 @@ func (t *Task) unhang(ctx context.Context) error {
 	switch {
 	case err == nil && settled:
 		return nil
-	case ctx.Err() != nil:
+	case err != nil && !settled: // it is not known whether anything hangs
 		return t.again(ctx, "taking over", err)
+	case ctx.Err() != nil:
+		return t.again(ctx, "taking over", ctx.Err())
 	case settled:
 		_, err = t.cluster.askCommitted(t.commits, t.group, t.source, []int32{t.partition})
 		if !errors.Is(err, sarama.ErrUnstableOffsetCommit) {
