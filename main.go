@@ -20,6 +20,10 @@ var names []byte
 //go:embed concepts.txt
 var concepts []byte
 
+// secondAfter is how much later than the first a signal has to come to be a second wish: timeout(1) and others send
+// theirs twice, to the process and to its group.
+const secondAfter = 200 * time.Millisecond
+
 func main() {
 	if os.Getenv("GOGC") == "" {
 		// Batches of records come and go, and little is kept: collecting half as often saves a tenth of the time, and
@@ -28,7 +32,7 @@ func main() {
 	}
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of the write, like any other
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, func() { time.AfterFunc(secondAfter, stop) }) // a second signal ends the process at once
 	os.Exit(commands.Run(ctx, commands.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Names: names, Concepts: concepts,
