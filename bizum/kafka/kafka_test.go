@@ -1,6 +1,7 @@
 package kafka_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -620,6 +621,97 @@ func TestProducerIDRefused(t *testing.T) {
 	})
 	b.write(b.writer(kafka.WriterConfig{}), "a")
 	equal(t, b.read(0, 0, b.end(0)), []string{"a"})
+}
+
+// A transaction that the broker takes for completed, but whose end is missing where it matters, is ended by who takes
+// over. No broker of the tests can be made to lose an end, so it is one that tells so, until a transaction that has all
+// of ours in it has ended.
+func TestHangingTransaction(t *testing.T) {
+	for _, lost := range []string{"position", "output"} {
+		t.Run(lost, func(t *testing.T) {
+			t.Parallel()
+			fake := fakeCluster(t, kfake.GroupMinSessionTimeout(time.Second))
+			b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+			output, aside := b.topic+".output", b.topic+".aside"
+			_, err := b.admin.CreateTopics(b.ctx, 1, -1, nil, output, aside)
+			b.must(err)
+			var asked atomic.Int32
+			hangs, part := true, map[string]bool{} // what is in the transaction
+			control := func(key kmsg.Key, answer func(kmsg.Request) kmsg.Response) {
+				fake.ControlKey(int16(key), func(request kmsg.Request) (kmsg.Response, error, bool) {
+					fake.KeepControl()
+					response := answer(request)
+					return response, nil, response != nil
+				})
+			}
+			control(kmsg.OffsetFetch, func(request kmsg.Request) kmsg.Response {
+				r := request.(*kmsg.OffsetFetchRequest)
+				if lost != "position" || !hangs || !r.RequireStable {
+					return nil
+				}
+				asked.Add(1)
+				response := r.ResponseKind().(*kmsg.OffsetFetchResponse)
+				response.Topics = []kmsg.OffsetFetchResponseTopic{{Topic: b.topic,
+					Partitions: []kmsg.OffsetFetchResponseTopicPartition{{ErrorCode: kerr.UnstableOffsetCommit.Code}}}}
+				return response
+			})
+			control(kmsg.ListOffsets, func(request kmsg.Request) kmsg.Response {
+				r := request.(*kmsg.ListOffsetsRequest)
+				if lost != "output" || !hangs || r.IsolationLevel == 0 || r.Topics[0].Topic != output {
+					return nil
+				}
+				asked.Add(1)
+				response := r.ResponseKind().(*kmsg.ListOffsetsResponse)
+				response.Topics = []kmsg.ListOffsetsResponseTopic{{Topic: output,
+					Partitions: []kmsg.ListOffsetsResponseTopicPartition{{Timestamp: -1, Offset: 0}}}}
+				return response
+			})
+			control(kmsg.AddPartitionsToTxn, func(request kmsg.Request) kmsg.Response {
+				for _, topic := range request.(*kmsg.AddPartitionsToTxnRequest).Topics {
+					part[topic.Topic] = true
+				}
+				return nil
+			})
+			control(kmsg.AddOffsetsToTxn, func(request kmsg.Request) kmsg.Response {
+				part[request.(*kmsg.AddOffsetsToTxnRequest).Group] = true
+				return nil
+			})
+			control(kmsg.EndTxn, func(request kmsg.Request) kmsg.Response {
+				if part[output] && part[aside] && part["group"] && !request.(*kmsg.EndTxnRequest).Commit {
+					hangs = false
+				}
+				return nil
+			})
+			r := &kgo.Record{Topic: output, Value: []byte("whose end is missing")}
+			b.must(b.foreign.ProduceSync(b.ctx, r).FirstErr())
+
+			group, err := b.cluster.Group("group", b.topic)
+			b.must(err)
+			defer group.Close()
+			err = group.Run(b.ctx, func(ctx context.Context, claim *kafka.Claim) error {
+				task := claim.Task(output, aside, 1)
+				defer task.Close()
+				if err := task.Fence(ctx); err != nil {
+					return err
+				}
+				position, _, err := task.Committed(ctx)
+				if err != nil {
+					return err
+				}
+				_, end, err := task.ReadOutput(ctx, 0, func(int64, int64, []byte, []byte) error { return nil })
+				if position != -1 || end < 1 {
+					t.Errorf("position %d, output ends at %d", position, end)
+				}
+				return cmp.Or(err, errDone)
+			})
+			if !errors.Is(err, errDone) {
+				t.Error(err)
+			}
+			if asked.Load() == 0 {
+				t.Error("nobody asked")
+			}
+		})
+	}
 }
 
 // slowListener's next connection answers only after a while.
