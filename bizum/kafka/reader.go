@@ -28,10 +28,13 @@ const (
 type Record struct {
 	Key, Value []byte
 	Offset     int64
-	Time       time.Time
+	Timestamp  int64 // in milliseconds
 
 	headers []*sarama.RecordHeader
 }
+
+// Time is the record's timestamp.
+func (r *Record) Time() time.Time { return time.UnixMilli(r.Timestamp) }
 
 // Header answers the value of the first header of this name, nil if there is none.
 func (r *Record) Header(name string) []byte {
@@ -56,16 +59,17 @@ type Batch struct {
 func (b *Batch) Records() iter.Seq[Record] {
 	return func(yield func(Record) bool) {
 		for _, batch := range b.batches {
+			first, last := batch.FirstTimestamp.UnixMilli(), batch.MaxTimestamp.UnixMilli()
 			for _, r := range batch.Records {
 				offset := batch.FirstOffset + r.OffsetDelta
 				if offset < b.From { // a fetch brings whole batches, also what lies before the position
 					continue
 				}
-				at := batch.FirstTimestamp.Add(r.TimestampDelta)
+				at := first + r.TimestampDelta.Milliseconds()
 				if batch.LogAppendTime {
-					at = batch.MaxTimestamp
+					at = last
 				}
-				if !yield(Record{Key: r.Key, Value: r.Value, Offset: offset, Time: at, headers: r.Headers}) {
+				if !yield(Record{Key: r.Key, Value: r.Value, Offset: offset, Timestamp: at, headers: r.Headers}) {
 					return
 				}
 			}

@@ -64,7 +64,7 @@ func (t *Trail) ReadSource(ctx context.Context, position int64,
 // plain goes through a batch's records in built-in types.
 func (b *Batch) plain(yield func(offset, timestamp int64, key, value []byte) bool) {
 	for r := range b.Records() {
-		if !yield(r.Offset, r.Time.UnixMilli(), r.Key, r.Value) {
+		if !yield(r.Offset, r.Timestamp, r.Key, r.Value) {
 			return
 		}
 	}
@@ -75,7 +75,7 @@ func (b *Batch) plain(yield func(offset, timestamp int64, key, value []byte) boo
 func (t *Trail) ReadOutput(ctx context.Context, from int64,
 	each func(offset, timestamp int64, key, value []byte) error) (start, end int64, err error) {
 	return t.cluster.ReadToEnd(ctx, t.output, t.partition, from, func(r Record) error {
-		return each(r.Offset, r.Time.UnixMilli(), r.Key, r.Value)
+		return each(r.Offset, r.Timestamp, r.Key, r.Value)
 	})
 }
 
