@@ -133,7 +133,7 @@ func (p Payment) Change() Amount {
 }
 
 // Append appends the message.
-func (p Payment) Append(b []byte) []byte {
+func (p *Payment) Append(b []byte) []byte {
 	b = append(append(b, p.Name...), ';')
 	b = append(p.Amount.Append(b), ';')
 	b = append(append(b, p.Concept...), ';')

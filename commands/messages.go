@@ -12,14 +12,14 @@ import (
 	"bizumctl/bizum"
 )
 
-// message is what is sent. Key and value are good until the next one.
+// message is what is sent. It is good until the next one.
 type message struct {
 	key, value []byte
 	payment    bizum.Payment
 }
 
 // source answers the next message, and io.EOF after the last. Idle is called before it waits for one.
-type source func(ctx context.Context, idle func()) (message, error)
+type source func(ctx context.Context, idle func()) (*message, error)
 
 func (o *produceOptions) source(env Env) (source, error) {
 	if o.input != "" {
@@ -34,8 +34,8 @@ func (o *produceOptions) source(env Env) (source, error) {
 		return nil, fmt.Errorf("concepts: %w", err)
 	}
 	generator := bizum.NewGenerator(o.seed, names, concepts, o.accounts)
-	var m message
-	return func(context.Context, func()) (message, error) {
+	m := new(message)
+	return func(context.Context, func()) (*message, error) {
 		m.key, m.payment = generator.Next()
 		m.value = m.payment.Append(m.value[:0])
 		return m, nil
@@ -72,11 +72,12 @@ func (o *produceOptions) given(env Env) (source, error) {
 	chunks := make(chan chunk, 4)
 	go readLines(reader, chunks)
 	var now chunk
+	var m message
 	number, key := 0, []byte(bizum.DefaultAccount)
-	return func(ctx context.Context, idle func()) (message, error) {
+	return func(ctx context.Context, idle func()) (*message, error) {
 		for len(now.lines) == 0 {
 			if now.err != nil {
-				return message{}, now.err
+				return nil, now.err
 			}
 			select {
 			case now = <-chunks:
@@ -87,7 +88,7 @@ func (o *produceOptions) given(env Env) (source, error) {
 			select {
 			case now = <-chunks:
 			case <-ctx.Done():
-				return message{}, context.Cause(ctx)
+				return nil, context.Cause(ctx)
 			}
 		}
 		value := now.lines[0]
@@ -95,9 +96,10 @@ func (o *produceOptions) given(env Env) (source, error) {
 		number++
 		payment, err := bizum.ParsePayment(value)
 		if err != nil {
-			return message{}, fmt.Errorf("line %d of %s: %w", number, name, err)
+			return nil, fmt.Errorf("line %d of %s: %w", number, name, err)
 		}
-		return message{key: key, value: value, payment: payment}, nil
+		m = message{key: key, value: value, payment: payment}
+		return &m, nil
 	}, nil
 }
 

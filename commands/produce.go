@@ -170,10 +170,10 @@ func keptForEver(partitions int) kafka.TopicSpec {
 
 // sink is where messages go: to a topic, into files or, on a dry run, to the screen.
 type sink interface {
-	put(ctx context.Context, m message, due, now time.Time) error
+	put(ctx context.Context, m *message, due, now time.Time) error
 	push()                           // let go of what was put
 	flush(ctx context.Context) error // and wait until it has arrived
-	show(m message) error            // one that has arrived, when paced
+	show(m *message) error           // one that has arrived, when paced
 	failed() <-chan struct{}
 }
 
@@ -290,7 +290,7 @@ type sender struct {
 	now       time.Time // of the last message
 }
 
-func (s *sender) put(ctx context.Context, m message, due, now time.Time) error {
+func (s *sender) put(ctx context.Context, m *message, due, now time.Time) error {
 	s.now = now
 	return s.writer.Append(ctx, m.key, m.value, now.UnixMilli(), due.UnixNano())
 }
@@ -307,7 +307,7 @@ func (s *sender) flush(ctx context.Context) error {
 
 func (s *sender) failed() <-chan struct{} { return s.writer.Failed() }
 
-func (s *sender) show(m message) error {
+func (s *sender) show(m *message) error {
 	if err := s.statement.row(s.now, bizum.AccountOf(m.key), m.payment, 0); err != nil {
 		return err
 	}
@@ -320,10 +320,10 @@ type printer struct {
 	err     error
 }
 
-func (p *printer) put(_ context.Context, m message, _, _ time.Time) error {
+func (p *printer) put(_ context.Context, m *message, _, _ time.Time) error {
 	return p.console.line(m.value)
 }
 func (p *printer) push()                       { p.err = p.console.flush() }
 func (p *printer) flush(context.Context) error { return cmp.Or(p.err, p.console.flush()) }
-func (p *printer) show(message) error          { return nil }
+func (p *printer) show(*message) error         { return nil }
 func (p *printer) failed() <-chan struct{}     { return nil }

@@ -59,7 +59,7 @@ type spooler struct {
 	bizums, files int64
 }
 
-func (s *spooler) put(_ context.Context, m message, _, now time.Time) error {
+func (s *spooler) put(_ context.Context, m *message, _, now time.Time) error {
 	if bytes.IndexByte(m.value, '\r') >= 0 || bytes.IndexByte(m.value, '\n') >= 0 {
 		return fmt.Errorf("message %q: %w", m.value, format.ErrLineBreak)
 	}

@@ -111,10 +111,6 @@ func (l *lane) send(b *batch) error {
 		l.broker = broker
 	}
 	w := l.writer
-	pointers := make([]*sarama.Record, len(b.records))
-	for i := range b.records {
-		pointers[i] = &b.records[i]
-	}
 	request := &sarama.ProduceRequest{
 		Version: 7, RequiredAcks: sarama.WaitForAll, Timeout: int32(produceTimeout.Milliseconds()),
 	}
@@ -126,7 +122,7 @@ func (l *lane) send(b *batch) error {
 		Version: 2, Codec: w.codec, CompressionLevel: sarama.CompressionLevelDefault,
 		ProducerID: w.producer.ID, ProducerEpoch: w.producer.Epoch, FirstSequence: b.sequence,
 		FirstTimestamp: time.UnixMilli(b.first), MaxTimestamp: time.UnixMilli(b.last),
-		LastOffsetDelta: int32(len(b.records) - 1), Records: pointers, PartitionLeaderEpoch: -1,
+		LastOffsetDelta: int32(len(b.records) - 1), Records: b.pointed(), PartitionLeaderEpoch: -1,
 		IsTransactional: transactional,
 	})
 	err := l.broker.AsyncProduce(request, func(response *sarama.ProduceResponse, err error) {

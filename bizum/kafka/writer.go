@@ -101,6 +101,7 @@ type Writer struct {
 type batch struct {
 	arena    []byte // keys and values
 	records  []sarama.Record
+	pointers []*sarama.Record // to records, as sarama wants them
 	marks    []int64
 	first    int64 // timestamps, in milliseconds
 	last     int64
@@ -224,7 +225,7 @@ func (w *Writer) take(ctx context.Context) (*batch, error) {
 	if b == nil {
 		b = &batch{arena: []byte{}} // not nil, for an empty key or value is not a missing one
 	}
-	*b = batch{arena: b.arena[:0], records: b.records[:0], marks: b.marks[:0]}
+	*b = batch{arena: b.arena[:0], records: b.records[:0], pointers: b.pointers, marks: b.marks[:0]}
 	return b, nil
 }
 
@@ -253,6 +254,17 @@ func (b *batch) add(key, value []byte, timestamp, mark int64) {
 	}
 	b.records = append(b.records, r)
 	b.marks = append(b.marks, mark)
+}
+
+// pointed answers pointers to the records. They are made when the records have moved, which is seldom.
+func (b *batch) pointed() []*sarama.Record {
+	if len(b.pointers) > 0 && b.pointers[0] != &b.records[0] {
+		b.pointers = b.pointers[:0]
+	}
+	for i := len(b.pointers); i < len(b.records); i++ {
+		b.pointers = append(b.pointers, &b.records[i])
+	}
+	return b.pointers[:len(b.records)]
 }
 
 // Push sends what was appended so far.
