@@ -1,8 +1,10 @@
 package commands_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -85,5 +87,60 @@ func TestGroupCommitRefused(t *testing.T) {
 	}, ctx)
 	if code != 1 || lines != 10 || position != -1 || !strings.Contains(errors, "may not be committed") {
 		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
+	}
+}
+
+// With --from end, a partition that is added later is still read from its beginning.
+func TestGroupNewPartition(t *testing.T) {
+	t.Parallel()
+	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "bizums"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(fake.Close)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	produce := func(partition int32, value string) *kgo.Client {
+		t.Helper()
+		client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(client.Close)
+		r := &kgo.Record{Topic: "bizums", Partition: partition, Value: []byte(value)}
+		if err := client.ProduceSync(ctx, r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		return client
+	}
+	admin := kadm.NewClient(produce(0, "left out"))
+	read, write := io.Pipe()
+	var stderr bytes.Buffer
+	ended := make(chan int, 1)
+	running, stop := context.WithCancel(ctx)
+	go func() {
+		ended <- commands.Run(running, commands.Env{Stdin: strings.NewReader(""), Stdout: write, Stderr: &stderr, Now: time.Now,
+			Getenv: func(string) string { return "" }},
+			[]string{"bizumctl", "consume", "--group", "g", "--from", "end", "--raw", "-b", fake.ListenAddrs()[0]})
+		write.Close()
+	}()
+	for { // until it is in the group, and so has found its ends
+		groups, err := admin.DescribeGroups(ctx, "g")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if groups["g"].State == "Stable" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // between two questions
+	}
+	if _, err := admin.CreatePartitions(ctx, 1, "bizums"); err != nil {
+		t.Fatal(err)
+	}
+	produce(1, "first of the new partition")
+	line, _ := bufio.NewReader(read).ReadString('\n')
+	stop()
+	if code := <-ended; code != 0 || line != "first of the new partition\n" {
+		t.Errorf("code %d, %q, %s", code, line, &stderr)
 	}
 }

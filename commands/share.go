@@ -33,7 +33,10 @@ func (f *follower) readClaim(ctx context.Context, claim *kafka.Claim) error {
 	}
 	position, first := stored[p].Offset, int64(0)
 	if position < 0 {
-		if first, err = f.resolve(ctx, p, &f.from); err == nil {
+		if _, known := f.starts[p]; known { // else it was added since, and nothing of it is left out
+			first, err = f.resolve(ctx, p, &f.from)
+		}
+		if err == nil {
 			position, err = f.within(ctx, p, first)
 		}
 		if err != nil {
