@@ -196,7 +196,7 @@ func (c *Claim) Commit(ctx context.Context, position int64) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("committing %s/%d@%d in group %q: %w", g.topic, c.Partition, position, g.name, err)
+		return fmt.Errorf("committing %s/%d@%d in group %q: %w", g.topic, c.Partition, position, g.name, reason(err))
 	}
 	return nil
 }

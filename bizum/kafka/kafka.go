@@ -237,11 +237,12 @@ func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, 
 func persistEvery[T any](ctx context.Context, c *Cluster, first time.Duration, try func() (T, error)) (T, error) {
 	var mu sync.Mutex
 	var last error
+	var over bool
 	wait := wait{cluster: c}
 	told := time.AfterFunc(patience, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if ctx.Err() == nil {
+		if ctx.Err() == nil && !over {
 			wait.tell(last)
 		}
 	})
@@ -263,7 +264,13 @@ func persistEvery[T any](ctx context.Context, c *Cluster, first time.Duration, t
 		}
 	}))
 	told.Stop()
+	mu.Lock() // it may be telling just now
+	defer mu.Unlock()
+	over = true
 	wait.over(err == nil)
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
+		err = ctx.Err() // backoff answers why ctx ended, which is not what the caller asked
+	}
 	return result, err
 }
 

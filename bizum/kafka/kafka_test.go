@@ -714,6 +714,45 @@ func TestHangingTransaction(t *testing.T) {
 	}
 }
 
+// A session that ends while a question waits for a better answer is joined again: what ended it, a heartbeat that was
+// cut, is no answer.
+func TestSessionEndsInAWait(t *testing.T) {
+	fake := fakeCluster(t, kfake.GroupMinSessionTimeout(time.Second))
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	loading, beats := true, 0
+	fake.ControlKey(int16(kmsg.OffsetFetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		r := request.(*kmsg.OffsetFetchRequest)
+		if !r.RequireStable || !loading {
+			return nil, nil, false
+		}
+		response := r.ResponseKind().(*kmsg.OffsetFetchResponse)
+		response.ErrorCode = kerr.CoordinatorLoadInProgress.Code
+		return response, nil, true
+	})
+	fake.ControlKey(int16(kmsg.Heartbeat), func(kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		beats++
+		loading = beats < 4
+		if beats < 2 || beats > 4 {
+			return nil, nil, false
+		}
+		return nil, errors.New("cut"), true
+	})
+	group, err := b.cluster.Group("group", b.topic)
+	b.must(err)
+	defer group.Close()
+	sessions := 0
+	err = group.Run(b.ctx, func(ctx context.Context, claim *kafka.Claim) error {
+		sessions++
+		_, err := group.Committed(ctx, []int32{0})
+		return cmp.Or(err, errDone)
+	})
+	if !errors.Is(err, errDone) || sessions < 2 {
+		t.Errorf("after %d sessions: %v", sessions, err)
+	}
+}
+
 // slowListener's next connection answers only after a while.
 type slowListener struct {
 	net.Listener
