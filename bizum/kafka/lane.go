@@ -246,7 +246,7 @@ func (l *lane) refuse(err error) error {
 func (l *lane) split() {
 	b := l.inFlight[0]
 	half := len(b.records) / 2
-	rest := &batch{extra: true, sequence: after(b.sequence, half)}
+	rest := &batch{arena: []byte{}, extra: true, sequence: after(b.sequence, half)}
 	for i, r := range b.records[half:] {
 		rest.add(r.Key, r.Value, b.first+r.TimestampDelta.Milliseconds(), b.marks[half+i])
 		rest.records[i].Headers = r.Headers

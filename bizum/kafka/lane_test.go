@@ -17,3 +17,22 @@ func TestSequenceAfter(t *testing.T) {
 		}
 	}
 }
+
+// Empty values stay empty when a batch is split; missing ones are tombstones.
+func TestSplitKeepsEmpty(t *testing.T) {
+	w := &Writer{}
+	w.bytes.Store(1000)
+	b := &batch{arena: []byte{}}
+	for range 4 {
+		b.add(nil, []byte{}, 0, 0)
+	}
+	l := &lane{writer: w, inFlight: []*batch{b}}
+	l.split()
+	for i, half := range l.inFlight {
+		for j, r := range half.records {
+			if r.Value == nil || r.Key != nil {
+				t.Errorf("half %d, record %d: key %v, value %v, want none and an empty one", i, j, r.Key, r.Value)
+			}
+		}
+	}
+}

@@ -103,6 +103,7 @@ type batch struct {
 	records  []sarama.Record
 	pointers []*sarama.Record // to records, as sarama wants them
 	marks    []int64
+	size     int   // encoded, at most
 	first    int64 // timestamps, in milliseconds
 	last     int64
 	sequence int32
@@ -174,7 +175,8 @@ func (c *Cluster) newProducer(topic string) (Producer, error) {
 }
 
 // Append adds a record to the batch of its key's partition, chosen as Java's client does; records without a key take
-// the partitions in turn. The timestamp is in milliseconds; mark comes back in the Ack. Key and value are copied.
+// the partitions in turn. The timestamp is in milliseconds; mark comes back in the Ack. Key and value are copied,
+// what headers carry is not.
 func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark int64, headers ...Header) error {
 	l := w.lanes[0]
 	if len(w.lanes) > 1 {
@@ -184,6 +186,7 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 	for _, h := range headers {
 		size += len(h.Key) + len(h.Value) + recordOverhead
 	}
+	size += recordOverhead
 	if l.open != nil && !l.open.takes(size, w.records, int(w.bytes.Load())) {
 		l.seal()
 	}
@@ -195,6 +198,7 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 		l.open = b
 	}
 	l.open.add(key, value, timestamp, mark)
+	l.open.size += size
 	for _, h := range headers {
 		r := &l.open.records[len(l.open.records)-1]
 		r.Headers = append(r.Headers, &sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
@@ -230,8 +234,7 @@ func (w *Writer) take(ctx context.Context) (*batch, error) {
 }
 
 func (b *batch) takes(size, records, bytes int) bool {
-	return len(b.records) < records &&
-		len(b.arena)+size+recordOverhead*(len(b.records)+1) <= bytes
+	return len(b.records) < records && b.size+size <= bytes
 }
 
 func (b *batch) add(key, value []byte, timestamp, mark int64) {
