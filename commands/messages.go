@@ -18,8 +18,9 @@ type message struct {
 	payment    bizum.Payment
 }
 
-// source answers the next message, and io.EOF after the last. Idle is called before it waits for one.
-type source func(ctx context.Context, idle func()) (*message, error)
+// source answers the next message, and io.EOF after the last, or when the sink has failed. Before it waits for one, it
+// pushes the sink.
+type source func(ctx context.Context, to sink) (*message, error)
 
 func (o *produceOptions) source(env Env) (source, error) {
 	if o.input != "" {
@@ -35,7 +36,7 @@ func (o *produceOptions) source(env Env) (source, error) {
 	}
 	generator := bizum.NewGenerator(o.seed, names, concepts, o.accounts)
 	m := new(message)
-	return func(context.Context, func()) (*message, error) {
+	return func(context.Context, sink) (*message, error) {
 		m.key, m.payment = generator.Next()
 		m.value = m.payment.Append(m.value[:0])
 		return m, nil
@@ -74,7 +75,7 @@ func (o *produceOptions) given(env Env) (source, error) {
 	var now chunk
 	var m message
 	number, key := 0, []byte(bizum.DefaultAccount)
-	return func(ctx context.Context, idle func()) (*message, error) {
+	return func(ctx context.Context, to sink) (*message, error) {
 		for len(now.lines) == 0 {
 			if now.err != nil {
 				return nil, now.err
@@ -83,10 +84,12 @@ func (o *produceOptions) given(env Env) (source, error) {
 			case now = <-chunks:
 				continue
 			default:
-				idle()
+				to.push()
 			}
 			select {
 			case now = <-chunks:
+			case <-to.failed(): // flush tells why
+				return nil, io.EOF
 			case <-ctx.Done():
 				return nil, context.Cause(ctx)
 			}

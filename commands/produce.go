@@ -195,7 +195,7 @@ func (o *produceOptions) send(ctx context.Context, next source, to sink, tally *
 
 // sendAll waits until the next message is due, and puts it.
 func (o *produceOptions) sendAll(ctx, late context.Context, next source, to sink, tally *tally) error {
-	pace, push, pushed := o.pace(), to.push, tally.began
+	pace, pushed := o.pace(), tally.began
 	until := ctx // to wait for input
 	if o.duration > 0 {
 		var cancel context.CancelFunc
@@ -220,12 +220,12 @@ func (o *produceOptions) sendAll(ctx, late context.Context, next source, to sink
 				return nil
 			}
 			if now.Sub(pushed) > lingerMost {
-				push()
+				to.push()
 				pushed = now
 			}
 		}
 		tally.behind(now.Sub(due))
-		m, err := next(until, push)
+		m, err := next(until, to)
 		if err != nil {
 			return err
 		}
