@@ -31,7 +31,13 @@ func newAudit(env Env) *cli.Command {
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "whose ledger: the group's `NAME`"},
 		}, o.flags()...),
-		Action: func(c *cli.Context) error { return o.run(c.Context, env, newConsole(env, o.shared)) },
+		Action: func(c *cli.Context) error {
+			err := o.run(c.Context, env, newConsole(env, o.shared))
+			if err != nil && c.Context.Err() != nil { // not 0, as elsewhere: that would be a proof
+				return errors.New("interrupted: nothing is proved")
+			}
+			return err
+		},
 	}
 }
 
@@ -75,7 +81,7 @@ func (o *auditOptions) run(ctx context.Context, env Env, console *console) error
 		}}
 	proofs, err := books.audit(ctx, audit)
 	if err != nil {
-		return interrupted(ctx, err)
+		return anew(err)
 	}
 	return o.tell(console, proofs)
 }
@@ -89,7 +95,7 @@ func (b *books) audit(ctx context.Context, audit *ledger.Audit) ([]*ledger.Proof
 	var all sync.WaitGroup
 	for p := range audit.Partitions {
 		all.Go(func() {
-			trail := b.cluster.Trail(b.group, b.source, b.ledger, b.rejected, p, audit.Partitions)
+			trail := b.cluster.Trail(b.group, b.source, audit.Topic, b.ledger, b.rejected, p, audit.Partitions)
 			defer trail.Close()
 			var err error
 			if proofs[p], err = audit.Partition(ctx, p, trail); err != nil {

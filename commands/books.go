@@ -3,6 +3,7 @@ package commands
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"sync"
@@ -126,7 +127,7 @@ func (b *books) prepare(ctx context.Context, initial bizum.Amount, console *cons
 	return nil
 }
 
-// compactionLag is how long the ledger keeps entries that have later ones.
+// compactionLag is how long after a message's timestamp the ledger keeps its entry even if there is a later one.
 const compactionLag = time.Hour
 
 // share keeps those partitions that the group gives us, until ctx ends, the group has come to its stops, or an error.
@@ -164,12 +165,20 @@ func (b *books) share(ctx context.Context, f *follower, l *ledger.Ledger) error 
 		if err := b.check(ctx, l); err != nil {
 			return err
 		}
-		task := claim.Task(b.ledger, b.rejected, b.heading.Partitions)
+		task := claim.Task(b.heading.Topic, b.ledger, b.rejected, b.heading.Partitions)
 		defer task.Close()
 		return l.Keep(ctx, claim.Partition, task)
 	})
 	stop()
-	return cmp.Or(err, <-ended)
+	return anew(cmp.Or(err, <-ended))
+}
+
+// anew says what to do about a topic that was made anew while its ledger was read.
+func anew(err error) error {
+	if errors.Is(err, kafka.ErrNewTopic) {
+		return hintedError{err, "keep a new ledger: take another --group"}
+	}
+	return err
 }
 
 // firstSession finds out when all partitions of it have been taken over: then only can the group's end be reached,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"regexp"
 	"strings"
@@ -154,6 +155,15 @@ func (l *till) audited(code int, text string) {
 	}
 }
 
+// cut takes away what a partition 0 has before an offset, as retention does.
+func (l *till) cut(topic string, before int64) {
+	l.Helper()
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(topic, 0, before, -1)
+	_, err := l.admin.DeleteRecords(l.ctx, offsets)
+	l.must(err)
+}
+
 // position sets the group's position as Kafka's tool does, or takes it away.
 func (l *till) position(offset int64) {
 	l.Helper()
@@ -255,6 +265,76 @@ func TestLedgerSamePosition(t *testing.T) {
 	l.kept("", afterAna)
 }
 
+// Positions that are set to the beginning do no harm to a ledger that has partitions without entries.
+func TestLedgerResetWithoutEntries(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 3)
+	one := func(value string) *kgo.Record {
+		return &kgo.Record{Topic: l.topic, Key: []byte("cuenta-7"), Value: []byte(value)}
+	}
+	l.put(one(maria))
+	l.kept("", afterMaria)
+	offsets := kadm.Offsets{}
+	for p := range int32(3) {
+		offsets.AddOffset(l.topic, p, 0, -1)
+	}
+	l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
+	l.put(one(pepe))
+	l.kept("was set to 0 by something else; nothing is booked yet", afterPepe)
+}
+
+// A ledger that was begun before its first message misses what retention takes, though its position expired.
+func TestLedgerOvertakenBeforeEntries(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.kept("")
+	l.send(maria, pepe, ana)
+	l.position(-1)
+	l.cut(l.topic, 2)
+	l.stops("starts at offset 2: 2 offsets from 0 on are gone", "--accept-gap")
+}
+
+// A topic that is made anew while its ledger is kept is not booked in it, not even where gaps are accepted.
+func TestLedgerTopicMadeAnew(t *testing.T) {
+	t.Parallel()
+	for _, flags := range [][]string{nil, {"--accept-gap"}} {
+		t.Run(fmt.Sprint(flags), func(t *testing.T) {
+			t.Parallel()
+			l := newTill(t, 1)
+			l.send(maria)
+			k := l.start("", flags...)
+			k.awaitLines(1)
+			l.delete(l.topic)
+			l.admin = kadm.NewClient(l.client)
+			l.create(l.topic, 1, nil)
+			l.send(pepe, pepe, ana)
+			l.cut(l.topic, 2)
+			k.finish()
+			if k.ProcessState.ExitCode() != 1 || !strings.Contains(k.remarks(), "deleted and made anew") ||
+				!strings.Contains(k.remarks(), "another --group") {
+				t.Errorf("%v: %s", k.ProcessState, k.remarks())
+			}
+			if entries := l.records(l.ledger()); len(entries) != 2 { // the heading, and Maria's
+				t.Errorf("%q", entries)
+			}
+		})
+	}
+}
+
+// A message from the future is booked, though Kafka 4 takes no such timestamps unless a topic is made to.
+func TestLedgerFuture(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	if l.fake == nil {
+		l.delete(l.topic)
+		l.create(l.topic, 1, map[string]string{"message.timestamp.after.max.ms": fmt.Sprint(math.MaxInt64)})
+	}
+	for _, value := range []string{maria, "no payment"} {
+		l.put(&kgo.Record{Topic: l.topic, Key: []byte("cuenta"), Value: []byte(value), Timestamp: time.Now().Add(48 * time.Hour)})
+	}
+	l.kept("", afterMaria)
+}
+
 // A ledger that is not what the group's position stands for is not gone on with.
 func TestLedgerStops(t *testing.T) {
 	t.Parallel()
@@ -267,10 +347,7 @@ func TestLedgerStops(t *testing.T) {
 			if l.fake == nil {
 				return // Kafka does not cut a compacted topic
 			}
-			offsets := kadm.Offsets{}
-			offsets.AddOffset(l.ledger(), 0, 3, -1)
-			_, err := l.admin.DeleteRecords(l.ctx, offsets)
-			l.must(err)
+			l.cut(l.ledger(), 3)
 			l.stops("no heading of a ledger", "another --group")
 		},
 		"foreign record": func(l *till) {
@@ -300,10 +377,7 @@ func TestLedgerStops(t *testing.T) {
 		},
 		"retention": func(l *till) {
 			l.send(ana, maria, pepe)
-			offsets := kadm.Offsets{}
-			offsets.AddOffset(l.topic, 0, 4, -1)
-			_, err := l.admin.DeleteRecords(l.ctx, offsets)
-			l.must(err)
+			l.cut(l.topic, 4)
 			l.stops("starts at offset 4: 2 offsets from 2 on are gone", "--accept-gap")
 			code, lines, remarks := l.keep("--accept-gap")
 			if code != 0 || strings.Join(lines, " ") != "Pepe;100.00;Viaje;ENVIO;1820.00" ||
@@ -317,6 +391,24 @@ func TestLedgerStops(t *testing.T) {
 			offsets.Add(kadm.Offset{Topic: l.topic, At: 9, LeaderEpoch: -1, Metadata: "1 1"})
 			l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
 			l.stops("ends at offset 2, before position 9", "another --group")
+			if code, out, remarks := l.run("audit", "-g", l.group); code != 1 || out != "" ||
+				!strings.Contains(remarks, "ends at offset 2, before position 9") {
+				l.Errorf("audit: code %d, %s%s", code, out, remarks)
+			}
+		},
+		"the ledger's end is lost, and what it was of": func(l *till) {
+			l.send(ana)
+			l.kept("", afterAna)
+			entries := l.records(l.ledger())
+			l.delete(l.ledger())
+			l.create(l.ledger(), 1, map[string]string{"cleanup.policy": "compact"})
+			for _, e := range entries[:len(entries)-1] {
+				key, value, _ := strings.Cut(e, "|")
+				l.put(&kgo.Record{Topic: l.ledger(), Key: []byte(key), Value: []byte(value)})
+			}
+			l.cut(l.topic, 3)
+			l.stops("counts payments up to offset 2, the ledger has them up to 1", "another --group")
+			l.audited(1, "missing: .* counts payments up to offset 2, the ledger has them up to 1")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -475,6 +567,20 @@ func TestLedgerOverflow(t *testing.T) {
 	}
 	if after := len(l.records(l.ledger())); after != before {
 		t.Errorf("%d entries, were %d", after, before)
+	}
+}
+
+// An audit that is interrupted has proved nothing, and its exit code says so.
+func TestAuditInterrupted(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.send(maria)
+	l.kept("", afterMaria)
+	ctx, interrupt := context.WithCancel(l.ctx)
+	interrupt()
+	var out, remarks bytes.Buffer
+	if code := l.runTo(ctx, &out, &remarks, "audit", "-g", l.group); code != 1 || out.Len() > 0 {
+		t.Errorf("code %d, %s%s", code, &out, &remarks)
 	}
 }
 

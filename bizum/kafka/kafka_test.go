@@ -635,6 +635,8 @@ func TestHangingTransaction(t *testing.T) {
 			output, aside := b.topic+".output", b.topic+".aside"
 			_, err := b.admin.CreateTopics(b.ctx, 1, -1, nil, output, aside)
 			b.must(err)
+			topic, err := b.cluster.Topic(b.ctx, b.topic)
+			b.must(err)
 			var asked atomic.Int32
 			hangs, part := true, map[string]bool{} // what is in the transaction
 			control := func(key kmsg.Key, answer func(kmsg.Request) kmsg.Response) {
@@ -689,7 +691,7 @@ func TestHangingTransaction(t *testing.T) {
 			b.must(err)
 			defer group.Close()
 			err = group.Run(b.ctx, func(ctx context.Context, claim *kafka.Claim) error {
-				task := claim.Task(output, aside, 1)
+				task := claim.Task(topic.ID, output, aside, 1)
 				defer task.Close()
 				if err := task.Fence(ctx); err != nil {
 					return err

@@ -100,9 +100,9 @@ type reader struct {
 	topic     string
 	partition int32
 	position  int64
-	least     int32       // bytes to ask for
-	bytes     int32       // and what is asked for now
-	id        sarama.Uuid // of the topic, once known
+	least     int32  // bytes to ask for
+	bytes     int32  // and what is asked for now
+	id        string // of the topic, once known
 	broker    *sarama.Broker
 }
 
@@ -112,13 +112,13 @@ type reader struct {
 // OutOfRangeError.
 func (c *Cluster) Read(ctx context.Context, topic string, partition int32, position int64,
 	deliver func(Batch) error) error {
-	return c.read(ctx, topic, partition, position, fetchBytes, deliver)
+	return c.read(ctx, topic, "", partition, position, fetchBytes, deliver)
 }
 
-// read asks for so many bytes at once.
-func (c *Cluster) read(ctx context.Context, topic string, partition int32, position int64, bytes int32,
+// read asks for so many bytes at once, of no topic but the one with this id; "": any.
+func (c *Cluster) read(ctx context.Context, topic, id string, partition int32, position int64, bytes int32,
 	deliver func(Batch) error) error {
-	r := &reader{cluster: c, topic: topic, partition: partition, position: position, least: bytes, bytes: bytes}
+	r := &reader{cluster: c, topic: topic, id: id, partition: partition, position: position, least: bytes, bytes: bytes}
 	defer r.disconnect()
 	for {
 		batch, err := r.next(ctx)
@@ -225,7 +225,7 @@ func (r *reader) fetch(ctx context.Context) (*sarama.FetchResponseBlock, error) 
 
 // connect opens a connection to the leader, and makes sure that the topic is the one that was read before: of another
 // one of the same name the position would mean nothing.
-func (r *reader) connect(known sarama.Uuid) (*sarama.Broker, sarama.Uuid, error) {
+func (r *reader) connect(known string) (*sarama.Broker, string, error) {
 	address, err := r.cluster.leader(r.topic, r.partition)
 	if err != nil {
 		return nil, known, err
@@ -235,7 +235,7 @@ func (r *reader) connect(known sarama.Uuid) (*sarama.Broker, sarama.Uuid, error)
 		return nil, known, err
 	}
 	id, err := topicID(broker, r.cluster.conf, r.topic)
-	if err == nil && known != (sarama.Uuid{}) && id != known {
+	if err == nil && known != "" && id != known {
 		err = ErrNewTopic
 	}
 	if err != nil {

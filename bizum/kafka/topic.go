@@ -133,12 +133,12 @@ func (c *Cluster) led(topic string) ([]int32, error) {
 }
 
 // topicID asks a broker which topic has this name now. Brokers before 2.8 know none: it is all zeros then.
-func topicID(broker *sarama.Broker, conf *sarama.Config, topic string) (id sarama.Uuid, err error) {
+func topicID(broker *sarama.Broker, conf *sarama.Config, topic string) (id string, err error) {
 	response, err := askTopic(broker, conf, topic)
 	if err != nil {
-		return id, err
+		return "", err
 	}
-	return response.Topics[0].Uuid, nil
+	return response.Topics[0].Uuid.String(), nil
 }
 
 // askTopic asks a broker what it knows of one topic, which is there if there is no error.

@@ -18,6 +18,7 @@ type Trail struct {
 	cluster       *Cluster
 	group         string
 	source        string // topics
+	id            string // of the source
 	output, aside string
 	partition     int32
 	partitions    int32 // of the source
@@ -26,9 +27,9 @@ type Trail struct {
 	commits *coordinator
 }
 
-// Trail prepares to read. Close it.
-func (c *Cluster) Trail(group, source, output, aside string, partition, partitions int32) *Trail {
-	return &Trail{cluster: c, group: group, source: source, output: output, aside: aside,
+// Trail prepares to read, of a source with an id: another topic of that name is ErrNewTopic. Close it.
+func (c *Cluster) Trail(group, source, id, output, aside string, partition, partitions int32) *Trail {
+	return &Trail{cluster: c, group: group, source: source, id: id, output: output, aside: aside,
 		partition: partition, partitions: partitions, fetch: fetchBytes, commits: c.groupCoordinator(group)}
 }
 
@@ -38,7 +39,7 @@ func (t *Trail) Close() { t.commits.close() }
 // Committed answers the group's position, -1 if there is none, and the words that came with it. It waits for a
 // transaction that is being completed.
 func (t *Trail) Committed(ctx context.Context) (position int64, metadata string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, stepWithin)
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
 	defer cancel()
 	all, err := t.cluster.committed(ctx, t.commits, t.group, t.source, []int32{t.partition})
 	if err != nil {
@@ -49,6 +50,13 @@ func (t *Trail) Committed(ctx context.Context) (position int64, metadata string,
 
 // Bounds answers where the source's partition starts and ends.
 func (t *Trail) Bounds(ctx context.Context) (start, end int64, err error) {
+	topic, err := t.cluster.Topic(ctx, t.source)
+	if err == nil && topic.ID != t.id {
+		err = ErrNewTopic
+	}
+	if err != nil {
+		return 0, 0, err
+	}
 	return t.cluster.bounds(ctx, t.source, t.partition)
 }
 
@@ -56,7 +64,7 @@ func (t *Trail) Bounds(ctx context.Context) (start, end int64, err error) {
 // deliver answers an error or ctx ends. Timestamps are in milliseconds.
 func (t *Trail) ReadSource(ctx context.Context, position int64,
 	deliver func(next int64, records func(yield func(offset, timestamp int64, key, value []byte) bool)) error) error {
-	return t.cluster.read(ctx, t.source, t.partition, position, t.fetch, func(b Batch) error {
+	return t.cluster.read(ctx, t.source, t.id, t.partition, position, t.fetch, func(b Batch) error {
 		return deliver(b.Next, b.plain)
 	})
 }

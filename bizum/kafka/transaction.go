@@ -53,10 +53,10 @@ const (
 )
 
 // Task prepares the work of a claimed partition. Close it.
-func (c *Claim) Task(output, aside string, partitions int32) *Task {
+func (c *Claim) Task(sourceID, output, aside string, partitions int32) *Task {
 	g := c.group
 	id := fmt.Sprintf("bizumctl/%s/%s/%d", g.name, g.topic, c.Partition)
-	t := &Task{Trail: g.cluster.Trail(g.name, g.topic, output, aside, c.Partition, partitions),
+	t := &Task{Trail: g.cluster.Trail(g.name, g.topic, sourceID, output, aside, c.Partition, partitions),
 		claim: c, id: id, transacts: g.cluster.transactionCoordinator(id), writers: make(map[string]*Writer)}
 	t.fetch = int32(min(max(fetchesMax/c.share, fetchLeast), fetchBytes))
 	return t

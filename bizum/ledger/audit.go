@@ -56,10 +56,11 @@ type auditor struct {
 	book   *bizum.Book
 	line   []byte
 
-	ledger *cursor
-	aside  *cursor
-	start  int64              // of the source
-	owed   map[string]*absent // accounts with payments that have no entry, and none after them
+	ledger  *cursor
+	aside   *cursor
+	start   int64              // of the source
+	counted int64              // the highest offset that the group's position says is booked
+	owed    map[string]*absent // accounts with payments that have no entry, and none after them
 }
 
 // written is a record of the ledger, or of what was set aside.
@@ -83,19 +84,25 @@ func (a *Audit) Partition(ctx context.Context, number int32, r Reading) (*Proof,
 	if err != nil {
 		return nil, err
 	}
-	if _, ours := parseMetadata(words); !ours || committed < 0 {
+	counted, ours := parseMetadata(words)
+	if ours = ours && committed >= 0; !ours {
+		counted = none
 		if committed, err = afterLast(ctx, r); err != nil {
 			return nil, err
 		}
 	}
-	start, _, err := r.Bounds(ctx)
+	start, end, err := r.Bounds(ctx)
+	if err == nil && committed > end {
+		err = fmt.Errorf("partition %d: the topic ends at offset %d, before position %d: it has lost messages that were "+
+			"booked", number, end, committed)
+	}
 	if err == nil {
 		err = r.Settle(ctx) // the position is there, so its entries are about to be
 	}
 	if err != nil {
 		return nil, err
 	}
-	k := &auditor{Audit: a, Reading: r, number: number, start: start, owed: make(map[string]*absent),
+	k := &auditor{Audit: a, Reading: r, number: number, start: start, counted: counted, owed: make(map[string]*absent),
 		proof: &Proof{Partition: number, From: start, To: committed}}
 	return k.proof, k.run(ctx)
 }
@@ -129,16 +136,28 @@ func (k *auditor) run(ctx context.Context) error {
 	if err := k.compare(ctx); err != nil {
 		return err
 	}
-	for _, owed := range k.owed {
-		k.proof.Missing += owed.payments
-		k.first(missing, owed.first)
-	}
 	k.proof.Accounts = k.book.Len()
 	now, words, err := k.Reading.Committed(ctx)
 	if _, ours := parseMetadata(words); !ours {
 		now = math.MaxInt64
 	}
 	k.after(max(now, k.proof.To))
+	if err == nil && len(k.owed) > 0 { // entries that are newer than the cursor's end may stand for them
+		_, _, err = k.ReadOutput(ctx, 0, func(_, _ int64, key, value []byte) error {
+			if e, err := parsePosted(value); err == nil && e.offset >= k.proof.To {
+				k.settleOwed(key)
+			}
+			return nil
+		})
+	}
+	for _, owed := range k.owed {
+		k.proof.Missing += owed.payments
+		k.first(missing, owed.first)
+	}
+	if k.counted < k.start && k.ledger.last < k.counted { // else it was missed above
+		k.count(missing, "%s/%d: the group's position counts payments up to offset %d, the ledger has them up to %d",
+			k.Name, k.number, k.counted, k.ledger.last)
+	}
 	return errors.Join(err, k.ledger.err, k.aside.err)
 }
 
@@ -248,18 +267,24 @@ func (k *auditor) message(offset, timestamp int64, key, value []byte) error {
 		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q", k.Name, k.number, w.place,
 			w.key, w.value, key, should)
 	}
-	if len(k.owed) > 0 && k.owed[string(key)] != nil {
-		k.proof.Compacted += k.owed[string(key)].payments
-		delete(k.owed, string(key))
-	}
+	k.settleOwed(key)
 	k.ledger.advance()
 	return nil
 }
 
+// settleOwed notes that a later entry of the account stands for those that are not there any more.
+func (k *auditor) settleOwed(key []byte) {
+	if len(k.owed) > 0 && k.owed[string(key)] != nil {
+		k.proof.Compacted += k.owed[string(key)].payments
+		delete(k.owed, string(key))
+	}
+}
+
 // absent is a payment without an entry: compaction may have taken it, if it is old enough and a later entry of its
-// account stands for it.
+// account stands for it. When one of a message from the future was booked is not known.
 func (k *auditor) absent(key []byte, want *posted, known bool, timestamp int64) {
-	young := k.Now().Sub(time.UnixMilli(timestamp)) < k.CompactionLag
+	age := k.Now().Sub(time.UnixMilli(timestamp))
+	young := age >= 0 && age < k.CompactionLag
 	if owed := k.owed[string(key)]; owed != nil && !young {
 		owed.payments++
 		return

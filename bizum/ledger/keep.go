@@ -154,14 +154,16 @@ func (k *keeper) read(ctx context.Context, batches chan<- batch) error {
 	})
 }
 
-// book books a batch in the open transaction.
+// book books a batch in the open transaction. What comes from the future is booked as of now: Kafka 4 takes no other
+// timestamps, unless a topic is made to.
 func (k *keeper) book(ctx context.Context, b batch) (err error) {
+	now := k.Now().UnixMilli()
 	b.records(func(offset, timestamp int64, key, value []byte) bool {
 		if !k.open {
 			err = k.begin(ctx)
 		}
 		if err == nil {
-			err = k.message(ctx, offset, timestamp, key, value)
+			err = k.message(ctx, offset, min(timestamp, now), key, value)
 		}
 		on := err == nil && k.end == nil && !k.full
 		if on {

@@ -677,3 +677,39 @@ func TestSimulationFinds(t *testing.T) {
 		})
 	}
 }
+
+// An entry that compaction takes while the audit reads, because of one that balance writes meanwhile, is not missing.
+func TestAuditBesideBalance(t *testing.T) {
+	w := &world{Rand: rand.New(rand.NewPCG(1, 0)), group: place{1, "1 0"}, end: 2}
+	for i := range int64(2) {
+		w.source = append(w.source, message{i, []byte("a"), []byte("Ana;1.00;Cena;RECEPCIÓN")})
+	}
+	done := &transaction{decided: true, committed: true, marked: map[*journal]bool{&w.entries: true, &w.asides: true}}
+	write := func(key, value string) {
+		w.entries.records = append(w.entries.records, record{key: []byte(key), value: []byte(value), by: done})
+	}
+	write("", string(Heading{"id", 1, 2000_00}.Value()))
+	write("a", "Ana;1.00;Cena;RECEPCIÓN;2001.00;0")
+	p := w.spawn(1)
+	defer w.step(p, false)
+	a := &Audit{Source: "bizums", Name: "ledger", Topic: "id", Partitions: 1, Now: time.Now, Progress: func(int) {}}
+	proof, err := a.Partition(context.Background(), 0, beside{still{&partition{proc: p}}, func() {
+		write("a", "Ana;1.00;Cena;RECEPCIÓN;2002.00;1")
+		w.entries.compact()
+		w.group = place{2, "1 1"}
+	}})
+	if err != nil || !proof.Right() || proof.Compacted != 1 {
+		t.Errorf("%+v, %v", proof, err)
+	}
+}
+
+// beside is a Reading during which balance goes on.
+type beside struct {
+	still
+	balance func()
+}
+
+func (b beside) Settle(context.Context) error {
+	b.balance()
+	return nil
+}

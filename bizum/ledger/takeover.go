@@ -137,10 +137,12 @@ func (k *keeper) withoutPosition(ctx context.Context, committed, start int64) (i
 			committed, last+1)
 	case last >= 0:
 		k.tell("the group's position is gone; going on after the last entry, at offset %d", last+1)
-	case committed >= 0:
+	case committed >= 0 && !k.page.headed:
 		return 0, stop(fmt.Sprintf("partition %d: the group has position %d, but no ledger: something else uses it",
 			k.number, committed), "take another --group")
-	case start > 0:
+	case committed >= 0:
+		k.tell("the group's position was set to %d by something else; nothing is booked yet", committed)
+	case start > 0 && !k.page.headed:
 		k.tell("the topic starts at offset %d, and so does the ledger", start)
 		return start, nil
 	}
@@ -161,6 +163,7 @@ func (k *keeper) head(ctx context.Context) error {
 		return err
 	}
 	k.page.headed = true
+	k.doubtful = k.doubtful || k.page.next == 0 // where the heading is, is not known
 	// Kafka lets a transaction begin when the one before is all written, and so our heading is there for the others.
 	if err := k.begin(ctx); err != nil {
 		return err
