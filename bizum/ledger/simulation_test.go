@@ -434,9 +434,9 @@ func (w *world) chance() {
 		}
 	case n < 62:
 		w.entries.compact()
-	case n < 63 && w.booked():
+	case n < 63 && w.headed():
 		w.reset(int64(w.IntN(int(w.end) + 1))) // by a tool
-	case n < 64 && w.booked():
+	case n < 64 && w.headed():
 		w.reset(-1) // expired
 	}
 }
@@ -453,13 +453,11 @@ func (w *world) reset(position int64) {
 	w.generation++
 }
 
-// booked says whether the ledger has something of its own to go on after.
-func (w *world) booked() bool {
+// headed says whether the ledger was begun. Before that, a position that somebody has set is not gone on with.
+func (w *world) headed() bool {
 	n := 0
-	count := func(int64, *record) error { n++; return nil }
-	_, _ = w.entries.visible(0, count)
-	_, _ = w.asides.visible(0, count)
-	return n > 1 // the heading is one
+	_, _ = w.entries.visible(0, func(int64, *record) error { n++; return nil })
+	return n > 0
 }
 
 // simulate runs a world until all is booked, and answers what is wrong with it, "" if nothing.
