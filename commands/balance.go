@@ -36,9 +36,11 @@ func newBalance(env Env) *cli.Command {
 			"bizumctl balance --exit -o none        only the closing balances, as of now",
 			"bizumctl balance --group caja          kept in a ledger, exactly once, shared with others"),
 		Flags: append([]cli.Flag{
-			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with, such as 2000 or -12.50"},
+			&cli.GenericFlag{Name: "initial", Value: &o.initial,
+				Usage: "`EUROS` that every account opens with, such as 2000 or -12.50"},
 			&cli.StringFlag{Name: "account", Destination: &o.account, Usage: "show only account `NAME`"},
-			&cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: &o.exit, Usage: "stop at the end that there is now"},
+			&cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: &o.exit,
+				Usage: "stop at the end that there is now"},
 			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, none"},

@@ -36,7 +36,8 @@ func booksOf(cluster *kafka.Cluster, topic, group string) (*books, error) {
 		return nil, misuse("--group (-g) %q: want letters, digits, _ and -", group)
 	}
 	name := topic + "." + group
-	return &books{cluster: cluster, source: topic, group: group, ledger: name + ".ledger", rejected: name + ".rejected"}, nil
+	return &books{cluster: cluster, source: topic, group: group,
+		ledger: name + ".ledger", rejected: name + ".rejected"}, nil
 }
 
 // keep is balance in a group: the ledger's partitions are shared, and every payment is booked once.

@@ -25,7 +25,8 @@ func newBroker(env Env) *cli.Command {
 			"bizumctl broker                        in memory, at "+defaultListen,
 			"bizumctl broker --data bizums.kafka    keep its data in a folder"),
 		Flags: append([]cli.Flag{listenFlag(&o.listen),
-			&cli.StringFlag{Name: "data", Destination: &o.data, Usage: "`FOLDER` to keep the data in; without it they are kept in memory"},
+			&cli.StringFlag{Name: "data", Destination: &o.data,
+				Usage: "`FOLDER` to keep the data in; without it they are kept in memory"},
 		}, o.speech()...),
 		Action: func(c *cli.Context) error { return o.run(c.Context, newConsole(env, o.shared)) },
 	}

@@ -36,9 +36,12 @@ func newDemo(env Env) *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that the account opens with"},
 			&cli.IntFlag{Name: "producers", Value: 2, Destination: &o.producers, Usage: "run `N` producers"},
-			&cli.DurationFlag{Name: "min-delay", Value: time.Second, Destination: &o.minDelay, Usage: "shortest pause `TIME` of a producer"},
-			&cli.DurationFlag{Name: "max-delay", Value: 10 * time.Second, Destination: &o.maxDelay, Usage: "longest pause `TIME`"},
-			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums of all producers together"},
+			&cli.DurationFlag{Name: "min-delay", Value: time.Second, Destination: &o.minDelay,
+				Usage: "shortest pause `TIME` of a producer"},
+			&cli.DurationFlag{Name: "max-delay", Value: 10 * time.Second, Destination: &o.maxDelay,
+				Usage: "longest pause `TIME`"},
+			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count,
+				Usage: "stop after `N` bizums of all producers together"},
 			listenFlag(&o.listen),
 		}, o.speech()...),
 		Action: func(c *cli.Context) error {

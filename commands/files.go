@@ -31,7 +31,8 @@ func (o *fileOptions) flags(dir string) []cli.Flag {
 	o.bytes = 128 << 20
 	return []cli.Flag{
 		&cli.StringFlag{Name: "dir", Destination: &o.dir, Usage: dir},
-		&cli.Int64Flag{Name: "roll-records", Value: 1_000_000, Destination: &o.records, Usage: "close a file at `N` messages"},
+		&cli.Int64Flag{Name: "roll-records", Value: 1_000_000, Destination: &o.records,
+			Usage: "close a file at `N` messages"},
 		&cli.GenericFlag{Name: "roll-bytes", Value: &o.bytes, Usage: "close a file at `SIZE`"},
 		&cli.DurationFlag{Name: "roll-age", Value: time.Minute, Destination: &o.age, Usage: "close a file after `TIME`"},
 	}

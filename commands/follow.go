@@ -64,7 +64,8 @@ type settlement struct {
 
 // run calls handle for every record until there is an end: the one asked for, an error, errEnough, or ctx ends. After
 // each batch it calls flush; only then is a position committed. Ends that were asked for, and ctx, are no error.
-func (f *follower) run(ctx context.Context, handle func(partition int32, r kafka.Record) error, flush func() error) error {
+func (f *follower) run(ctx context.Context, handle func(partition int32, r kafka.Record) error,
+	flush func() error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	f.starts, f.stops = make(map[int32]int64), make(map[int32]int64)
@@ -343,7 +344,8 @@ func (f *follower) handleAll(ctx context.Context, handle func(int32, kafka.Recor
 }
 
 // handleBatch handles a batch's records up to the partition's stop, and answers the position after the last of them.
-func (f *follower) handleBatch(d *delivery, handle func(int32, kafka.Record) error) (position int64, seen int, err error) {
+func (f *follower) handleBatch(d *delivery, handle func(int32, kafka.Record) error) (position int64, seen int,
+	err error) {
 	stop, stops := f.stops[d.Partition]
 	for r := range d.Records() {
 		if stops && r.Offset >= stop {

@@ -152,7 +152,8 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 		}
 	}()
 	ctx := session.Context()
-	err := h.own(ctx, &Claim{claim.Partition(), len(session.Claims()[claim.Topic()]), h.group, session.GenerationID(), session.MemberID()})
+	share := len(session.Claims()[claim.Topic()])
+	err := h.own(ctx, &Claim{claim.Partition(), share, h.group, session.GenerationID(), session.MemberID()})
 	if lostSession(err) {
 		return err
 	}

@@ -369,7 +369,9 @@ func (k *auditor) entries(ctx context.Context) *cursor {
 
 func (k *auditor) asides(ctx context.Context) *cursor {
 	return newCursor("what was set aside", func(yield func(written) bool) error {
-		return k.ReadAside(ctx, func(place, origin int64) error { return orStopped(yield(written{place: place, offset: origin})) })
+		return k.ReadAside(ctx, func(place, origin int64) error {
+			return orStopped(yield(written{place: place, offset: origin}))
+		})
 	})
 }
 
