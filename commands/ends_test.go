@@ -36,9 +36,11 @@ func fakeTopic(t *testing.T, settings map[string]*string) *kfake.Cluster {
 	return fake
 }
 
-func runOn(ctx context.Context, fake *kfake.Cluster, stdin io.Reader, args ...string) (code int, remarks string) {
+// runOn runs bizumctl on such a broker, and answers its exit code and what it says besides.
+func runOn(ctx context.Context, fake *kfake.Cluster, stdin io.Reader, stdout io.Writer,
+	args ...string) (code int, remarks string) {
 	var stderr bytes.Buffer
-	code = commands.Run(ctx, commands.Env{Stdin: stdin, Stdout: io.Discard, Stderr: &stderr, Now: time.Now,
+	code = commands.Run(ctx, commands.Env{Stdin: stdin, Stdout: stdout, Stderr: &stderr, Now: time.Now,
 		Getenv: func(string) string { return "" }}, append([]string{"bizumctl", args[0], "-b", fake.ListenAddrs()[0]}, args[1:]...))
 	return code, stderr.String()
 }
@@ -61,7 +63,7 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 			Partitions: []kmsg.ListOffsetsResponseTopicPartition{{ErrorCode: kerr.OffsetNotAvailable.Code, Timestamp: -1, Offset: -1}}}}
 		return response, nil, true
 	})
-	if code, remarks := runOn(ctx, fake, nil, "consume"); code != 0 || asked < 3 {
+	if code, remarks := runOn(ctx, fake, nil, io.Discard, "consume"); code != 0 || asked < 3 {
 		t.Errorf("exit %d after %d questions: %s", code, asked, remarks)
 	}
 }
@@ -74,7 +76,7 @@ func TestInputRefused(t *testing.T) {
 	defer cancel()
 	read, write := io.Pipe() // never closed
 	go func() { _, _ = io.WriteString(write, "Maria;20.35;"+strings.Repeat("x", 3000)+";ENVIO\n") }()
-	code, remarks := runOn(ctx, fake, read, "produce", "--input", "-")
+	code, remarks := runOn(ctx, fake, read, io.Discard, "produce", "--input", "-")
 	if code != 1 || ctx.Err() != nil {
 		t.Errorf("exit %d, %v: %s", code, ctx.Err(), remarks)
 	}

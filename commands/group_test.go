@@ -14,18 +14,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"bizumctl/commands"
 )
 
 // groupRun consumes ten bizums in group g on a broker that can be told to fail, and answers what came of it and the
 // position that is committed afterwards.
 func groupRun(t *testing.T, prepare func(*kfake.Cluster, *kadm.Client), ctx context.Context) (code int, lines int, errors string, position int64) {
-	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "bizums"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(fake.Close)
+	fake := fakeTopic(t, nil)
 	client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...))
 	if err != nil {
 		t.Fatal(err)
@@ -39,10 +33,8 @@ func groupRun(t *testing.T, prepare func(*kfake.Cluster, *kadm.Client), ctx cont
 	}
 	admin := kadm.NewClient(client)
 	prepare(fake, admin)
-	var stdout, stderr bytes.Buffer
-	code = commands.Run(ctx, commands.Env{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Now: time.Now,
-		Getenv: func(string) string { return "" }},
-		[]string{"bizumctl", "consume", "--group", "g", "--raw", "--idle-timeout", "2s", "-b", fake.ListenAddrs()[0]})
+	var stdout bytes.Buffer
+	code, errors = runOn(ctx, fake, nil, &stdout, "consume", "--group", "g", "--raw", "--idle-timeout", "2s")
 	offsets, err := admin.FetchOffsets(context.Background(), "g")
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +43,7 @@ func groupRun(t *testing.T, prepare func(*kfake.Cluster, *kadm.Client), ctx cont
 	if offset, ok := offsets.Lookup("bizums", 0); ok {
 		position = offset.At
 	}
-	return code, strings.Count(stdout.String(), "\n"), stderr.String(), position
+	return code, strings.Count(stdout.String(), "\n"), errors, position
 }
 
 // A position beyond the end of the log is an error, not a jump.
@@ -93,11 +85,7 @@ func TestGroupCommitRefused(t *testing.T) {
 // With --from end, a partition that is added later is still read from its beginning.
 func TestGroupNewPartition(t *testing.T) {
 	t.Parallel()
-	fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "bizums"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(fake.Close)
+	fake := fakeTopic(t, nil)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	produce := func(partition int32, value string) *kgo.Client {
@@ -115,14 +103,14 @@ func TestGroupNewPartition(t *testing.T) {
 	}
 	admin := kadm.NewClient(produce(0, "left out"))
 	read, write := io.Pipe()
-	var stderr bytes.Buffer
+	var remarks string
 	ended := make(chan int, 1)
 	running, stop := context.WithCancel(ctx)
 	go func() {
-		ended <- commands.Run(running, commands.Env{Stdin: strings.NewReader(""), Stdout: write, Stderr: &stderr, Now: time.Now,
-			Getenv: func(string) string { return "" }},
-			[]string{"bizumctl", "consume", "--group", "g", "--from", "end", "--raw", "-b", fake.ListenAddrs()[0]})
+		var code int
+		code, remarks = runOn(running, fake, nil, write, "consume", "--group", "g", "--from", "end", "--raw")
 		write.Close()
+		ended <- code
 	}()
 	for { // until it is in the group, and so has found its ends
 		groups, err := admin.DescribeGroups(ctx, "g")
@@ -141,6 +129,6 @@ func TestGroupNewPartition(t *testing.T) {
 	line, _ := bufio.NewReader(read).ReadString('\n')
 	stop()
 	if code := <-ended; code != 0 || line != "first of the new partition\n" {
-		t.Errorf("code %d, %q, %s", code, line, &stderr)
+		t.Errorf("code %d, %q, %s", code, line, remarks)
 	}
 }

@@ -182,11 +182,10 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 	if len(w.lanes) > 1 {
 		l = w.lanes[w.choose(key)]
 	}
-	size := len(key) + len(value)
+	size := len(key) + len(value) + recordOverhead
 	for _, h := range headers {
 		size += len(h.Key) + len(h.Value) + recordOverhead
 	}
-	size += recordOverhead
 	if l.open != nil && !l.open.takes(size, w.records, int(w.bytes.Load())) {
 		l.seal()
 	}
