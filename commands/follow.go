@@ -49,7 +49,8 @@ type follower struct {
 	ended    chan struct{} // closed when no more batches are taken
 }
 
-// delivery is a batch on its way to the handler. In a group its reader waits for the position that may be committed.
+// delivery is a batch on its way to the handler. Its reader waits until it is settled: the batch is good for so long,
+// and in a group the position may then be committed.
 type delivery struct {
 	kafka.Batch
 	first   int64 // what comes before it, in a log that ended before it, is not wanted
@@ -230,9 +231,11 @@ func (f *follower) fail(err error) {
 // readAll reads a partition that is ours alone.
 func (f *follower) readAll(ctx context.Context, partition int32, from int64) {
 	position, err := f.within(ctx, partition, from)
+	settled := make(chan settlement, 1)
 	if err == nil {
 		err = f.readFrom(ctx, partition, position, func(b kafka.Batch) error {
-			return f.deliver(ctx, delivery{Batch: b, first: from})
+			_, err := f.deliver(ctx, delivery{b, from, settled}, settled)
+			return err
 		})
 	}
 	f.fail(err)
@@ -258,15 +261,19 @@ func (f *follower) readFrom(ctx context.Context, partition int32, from int64, de
 	}
 }
 
-func (f *follower) deliver(ctx context.Context, d delivery) error {
+// deliver hands a batch to the handler and waits until it is settled.
+func (f *follower) deliver(ctx context.Context, d delivery, settled <-chan settlement) (settlement, error) {
 	select {
 	case f.batches <- d:
-		return nil
 	case <-f.ended:
-		return errEnough
+		return settlement{}, errEnough
 	case <-ctx.Done():
-		return ctx.Err()
+		return settlement{}, ctx.Err()
 	}
+	if s, ok := f.settlement(settled); ok {
+		return s, nil
+	}
+	return settlement{}, errEnough
 }
 
 // readNew reads partitions that are added later, from their beginning.
@@ -312,10 +319,8 @@ func (f *follower) handleAll(ctx context.Context, handle func(int32, kafka.Recor
 				return flushed
 			}
 			positions[d.Partition] = position
-			if d.settled != nil {
-				stop, stops := f.stops[d.Partition]
-				d.settled <- settlement{position, stops && position >= stop}
-			}
+			stop, stops := f.stops[d.Partition]
+			d.settled <- settlement{position, stops && position >= stop}
 			if err != nil {
 				return err
 			}
@@ -355,7 +360,7 @@ func (f *follower) handleBatch(d *delivery, handle func(int32, kafka.Record) err
 			continue
 		}
 		seen++
-		if err := handle(d.Partition, r); err != nil {
+		if err := handle(d.Partition, *r); err != nil {
 			position := r.Offset
 			if errors.Is(err, errEnough) {
 				position++

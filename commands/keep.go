@@ -48,21 +48,26 @@ func (k *keeper) keep(ctx context.Context, from int64) error {
 	return cmp.Or(err, k.part.Release())
 }
 
-// read files batches. They are fetched in a goroutine, one ahead.
+// read files batches. Their reader waits until each is filed, and fetches the next one meanwhile.
 func (k *keeper) read(ctx context.Context, position int64) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	batches := make(chan kafka.Batch)
+	batches, filed, ended := make(chan kafka.Batch), make(chan struct{}), make(chan struct{})
+	defer close(ended)
 	var failed error
 	go func() {
 		defer close(batches)
 		failed = k.readFrom(ctx, k.partition, position, func(b kafka.Batch) error {
 			select {
 			case batches <- b:
-				return nil
 			case <-ctx.Done():
 				return ctx.Err()
 			}
+			select { // it is good only as long as this has not returned, even if ctx ends
+			case <-filed:
+			case <-ended:
+			}
+			return nil
 		})
 	}()
 	end, ends := k.stops[k.partition]
@@ -76,6 +81,7 @@ func (k *keeper) read(ctx context.Context, position int64) error {
 				return err
 			}
 			position = b.Next
+			filed <- struct{}{}
 		case <-k.due:
 			if err := k.publish(); err != nil {
 				return err
@@ -118,7 +124,7 @@ func (k *keeper) file(b kafka.Batch) error {
 			continue
 		}
 		seen = true
-		if err := k.record(r); err != nil {
+		if err := k.record(*r); err != nil {
 			return err
 		}
 		if k.due == nil {

@@ -53,12 +53,9 @@ func (f *follower) readClaim(ctx context.Context, claim *kafka.Claim) error {
 	}
 	settled := make(chan settlement, 1)
 	err = f.readFrom(ctx, p, position, func(b kafka.Batch) error {
-		if err := f.deliver(ctx, delivery{b, first, settled}); err != nil {
+		s, err := f.deliver(ctx, delivery{b, first, settled}, settled)
+		if err != nil {
 			return err
-		}
-		s, ok := f.settlement(settled)
-		if !ok {
-			return errEnough
 		}
 		if position = s.position; s.done {
 			return errEnough

@@ -16,6 +16,8 @@ import (
 
 	"github.com/IBM/sarama"
 	"github.com/cenkalti/backoff/v5"
+
+	"bizumctl/bizum/kafka/batch"
 )
 
 // What callers may meet and act on.
@@ -33,6 +35,7 @@ var errFenced = errors.New("another producer took over our transactional id")
 
 // Limits of time. A person is told after patience what is being waited for.
 const (
+	retryPause   = 50 * time.Millisecond // the first one; each is longer than the one before
 	firstContact = 4500 * time.Millisecond
 	patience     = 3 * time.Second
 	dialTimeout  = 3 * time.Second
@@ -55,6 +58,7 @@ type Cluster struct {
 	config Config
 	client sarama.Client
 	conf   *sarama.Config // of the connections that carry records
+	memory *memory
 
 	outage struct {
 		sync.Mutex
@@ -69,7 +73,6 @@ var process sync.Once
 // Open prepares a cluster. It does not connect: the first request does.
 func Open(config Config) (*Cluster, error) {
 	process.Do(func() {
-		sarama.MaxDecompressedBatchSize = fetchBytesMax // a small batch must not unfold without bounds
 		if config.Log != nil {
 			sarama.Logger = log.New(config.Log, "", 0)
 		}
@@ -83,14 +86,15 @@ func Open(config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("brokers %q: %w", strings.Join(config.Brokers, ","), err)
 	}
-	return &Cluster{config: config, client: client, conf: clientConfig(config)}, nil
+	return &Cluster{config: config, client: client, conf: clientConfig(config),
+		memory: newMemory(answersMax, unfoldedMax, batch.NewUnfolder())}, nil
 }
 
 // clientConfig turns off the client's own retries: persist has ours, which know a context and tell what they wait for.
 func clientConfig(config Config) *sarama.Config {
 	c := sarama.NewConfig()
 	c.ClientID = config.ClientID
-	c.Net.DialTimeout = dialTimeout
+	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, dialer{dialTimeout}
 	c.Net.ReadTimeout = produceTimeout + 2*time.Second
 	c.Net.MaxOpenRequests = 64 // a connection carries the requests of all partitions that its broker leads
 	c.Metadata.Full = false
@@ -117,7 +121,7 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("%w at %s in time; is that the port of a Kafka broker?", ErrUnreachable, c.Addresses())
-	case errors.Is(err, sarama.ErrOutOfBrokers):
+	case errors.Is(err, sarama.ErrOutOfBrokers) || isStranger(err):
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.Addresses(), reason(err))
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
 		return nil, fmt.Errorf("%q: %w", topic, ErrNoTopic)
@@ -216,9 +220,11 @@ func (c *Cluster) leader(topic string, partition int32) (string, error) {
 }
 
 // open makes a connection of the caller's own.
-func (c *Cluster) open(address string) (*sarama.Broker, error) {
+func (c *Cluster) open(address string) (*sarama.Broker, error) { return connected(address, c.conf) }
+
+func connected(address string, conf *sarama.Config) (*sarama.Broker, error) {
 	broker := sarama.NewBroker(address)
-	if err := broker.Open(c.conf); err != nil {
+	if err := broker.Open(conf); err != nil {
 		return nil, err
 	}
 	if _, err := broker.Connected(); err != nil {
@@ -230,27 +236,43 @@ func (c *Cluster) open(address string) (*sarama.Broker, error) {
 // persist tries until it succeeds, meets an error that waiting does not mend, or ctx ends. When that takes long, in
 // many tries or in one that hangs, it tells so.
 func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, error) {
-	return persistEvery(ctx, c, 50*time.Millisecond, try)
+	return persistEvery(ctx, c, retryPause, try)
 }
 
 // persistEvery is persist with another first pause; each pause is longer than the one before.
 func persistEvery[T any](ctx context.Context, c *Cluster, first time.Duration, try func() (T, error)) (T, error) {
+	var silence silence
+	silence.begin()
+	return retry(ctx, c, first, &silence, func() (T, error) { return await(ctx, try) })
+}
+
+// retry is persistEvery for tries that heed ctx themselves, and that know for how long the broker has
+// been silent: one that takes long to send much is not waited for.
+func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silence *silence,
+	try func() (T, error)) (T, error) {
 	var mu sync.Mutex
 	var last error
 	var over bool
 	wait := wait{cluster: c}
-	told := time.AfterFunc(patience, func() {
+	var told *time.Timer
+	mu.Lock() // until told is set
+	told = time.AfterFunc(patience, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		if ctx.Err() == nil && !over {
+		switch left := patience - silence.lasts(); {
+		case ctx.Err() != nil || over:
+		case left > 0:
+			told.Reset(left)
+		default:
 			wait.tell(last)
 		}
 	})
+	mu.Unlock()
 	began := time.Now()
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = first, time.Second
 	result, err := backoff.Retry(ctx, func() (T, error) {
-		result, err := await(ctx, try)
+		result, err := try()
 		if err != nil && !passing(err) {
 			err = backoff.Permanent(err)
 		}
@@ -320,14 +342,23 @@ func (w *wait) over(answered bool) {
 
 // await runs a call of sarama, which knows no context, and leaves it behind when ctx ends first.
 func await[T any](ctx context.Context, call func() (T, error)) (T, error) {
+	return awaitOr(ctx, call, func(T) {})
+}
+
+// awaitOr is await, and abandons what a call returns that was left behind.
+func awaitOr[T any](ctx context.Context, call func() (T, error), abandon func(T)) (T, error) {
 	type result struct {
 		value T
 		err   error
 	}
-	done := make(chan result, 1)
+	done := make(chan result)
 	go func() {
 		value, err := call()
-		done <- result{value, err}
+		select {
+		case done <- result{value, err}:
+		case <-ctx.Done():
+			abandon(value)
+		}
 	}()
 	select {
 	case r := <-done:
@@ -354,10 +385,8 @@ func passing(err error) bool {
 		}
 		return false
 	}
-	// Of a connection whose first question was answered too late, sarama hands out that answer for the next one.
-	var garbled sarama.PacketDecodingError
-	if errors.As(err, &garbled) && strings.HasPrefix(garbled.Info, "correlation ID didn't match") {
-		return true
+	if isStranger(err) {
+		return false
 	}
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -388,8 +417,12 @@ func reason(err error) error {
 		address *net.AddrError
 		op      *net.OpError
 		code    sarama.KError
+
+		stranger *strangerError
 	)
 	switch {
+	case errors.As(err, &stranger):
+		return stranger
 	case errors.As(err, &lookup):
 		return fmt.Errorf("host %q not found", lookup.Name)
 	case errors.As(err, &address):

@@ -808,7 +808,7 @@ func TestMissingAndEmpty(t *testing.T) {
 	b.must(w.Append(b.ctx, []byte("k"), []byte("v"), 0, 0, kafka.Header{Key: "reason", Value: []byte("r")}))
 	b.must(w.Flush(b.ctx))
 	var got []string
-	_, _, err := b.cluster.ReadToEnd(b.ctx, b.topic, 0, 0, func(r kafka.Record) error {
+	_, _, err := b.cluster.ReadToEnd(b.ctx, b.topic, 0, 0, func(r *kafka.Record) error {
 		got = append(got, fmt.Sprintf("%#v %#v %q", r.Key, r.Value, r.Header("reason")))
 		return nil
 	})

@@ -19,9 +19,9 @@ import (
 type lane struct {
 	writer      *Writer
 	partition   int32
-	open        *batch      // being filled by Append
-	queue       chan *batch // full, to be sent
-	inFlight    []*batch    // sent, not acknowledged, in order
+	open        *producerBatch      // being filled by Append
+	queue       chan *producerBatch // full, to be sent
+	inFlight    []*producerBatch    // sent, not acknowledged, in order
 	sequence    int32
 	broker      *sarama.Broker
 	answers     chan answer
@@ -32,8 +32,11 @@ type lane struct {
 	refused     time.Time // since when the broker refuses, zero if it does not
 }
 
+// produceVersion is the last one that a broker of Kafka 2.5 answers in full; Kafka 4 takes versions from 3 on.
+const produceVersion = 7
+
 type answer struct {
-	batch  *batch
+	batch  *producerBatch
 	offset int64 // of its first record
 	err    error
 }
@@ -91,7 +94,7 @@ func (l *lane) window() int {
 }
 
 // number gives a batch its place in the order. Sequence numbers count records and begin again at 0 after 2^31-1.
-func (l *lane) number(b *batch) {
+func (l *lane) number(b *producerBatch) {
 	b.sequence = l.sequence
 	l.sequence = after(b.sequence, len(b.records))
 	l.inFlight = append(l.inFlight, b)
@@ -102,7 +105,7 @@ func after(sequence int32, records int) int32 {
 }
 
 // send writes a batch to the leader's connection. Its answer comes to answers.
-func (l *lane) send(b *batch) error {
+func (l *lane) send(b *producerBatch) error {
 	if l.broker == nil {
 		broker, err := l.writer.connection(l.partition)
 		if err != nil {
@@ -112,7 +115,7 @@ func (l *lane) send(b *batch) error {
 	}
 	w := l.writer
 	request := &sarama.ProduceRequest{
-		Version: 7, RequiredAcks: sarama.WaitForAll, Timeout: int32(produceTimeout.Milliseconds()),
+		Version: produceVersion, RequiredAcks: sarama.WaitForAll, Timeout: int32(produceTimeout.Milliseconds()),
 	}
 	transactional := w.producer.TransactionalID != ""
 	if transactional {
@@ -246,7 +249,7 @@ func (l *lane) refuse(err error) error {
 func (l *lane) split() {
 	b := l.inFlight[0]
 	half := len(b.records) / 2
-	rest := &batch{arena: []byte{}, extra: true, sequence: after(b.sequence, half)}
+	rest := &producerBatch{arena: []byte{}, extra: true, sequence: after(b.sequence, half)}
 	for i, r := range b.records[half:] {
 		rest.add(r.Key, r.Value, b.first+r.TimestampDelta.Milliseconds(), b.marks[half+i])
 		rest.records[i].Headers = r.Headers

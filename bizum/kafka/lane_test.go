@@ -22,11 +22,11 @@ func TestSequenceAfter(t *testing.T) {
 func TestSplitKeepsEmpty(t *testing.T) {
 	w := &Writer{}
 	w.bytes.Store(1000)
-	b := &batch{arena: []byte{}}
+	b := &producerBatch{arena: []byte{}}
 	for range 4 {
 		b.add(nil, []byte{}, 0, 0)
 	}
-	l := &lane{writer: w, inFlight: []*batch{b}}
+	l := &lane{writer: w, inFlight: []*producerBatch{b}}
 	l.split()
 	for i, half := range l.inFlight {
 		for j, r := range half.records {

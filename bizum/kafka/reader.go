@@ -3,73 +3,69 @@ package kafka
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"math"
-	"reflect"
+	"math/bits"
 	"slices"
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"bizumctl/bizum/kafka/batch"
 )
 
-// How much is asked for at once. A fetch waits at the broker for the first record that comes, at most fetchWait.
+// The reader. It promises
+//
+//   - every committed record from a position on, once and in order, and the position after what it
+//     has delivered, which moves on over markers, aborted records and what compaction has taken;
+//   - that a batch which is not what it says stops it, with topic/partition@offset, after all the
+//     good ones before it and before anything of it is used;
+//   - to wait for whatever passes: a broker that is away, a leader that moves, a connection that is
+//     cut, if need be in the middle of an answer;
+//   - bounded memory, however many partitions are read and whatever they hold (see memory).
+//
+// It relies on Kafka's fetch protocol as of KIP-98 (read_committed: nothing after the last stable
+// offset is sent, and aborted transactions are listed) and KIP-74 (the first batch of an answer is
+// whole, however large). Sarama opens and authenticates its connections; what is said on them then
+// is in connection.go and fetch.go, how batches are read in package batch.
+
+// How much is asked for at once. A fetch waits at the broker for the first record that comes, at
+// most fetchWait.
 const (
-	fetchBytes    = 2 << 20
-	fetchBytesMax = 256 << 20 // what a batch may grow to before reading it is given up
-	fetchWait     = 500 * time.Millisecond
+	fetchBytes     = 1<<20 - 1<<10 // the answer to it fits a power of two
+	fetchBytesLess = 256<<10 - 1<<10
+	fetchWait      = 500 * time.Millisecond
 )
 
-// Record is a message as Kafka keeps it. Key and Value are good until the batch is let go; a Value of nil is a
-// tombstone.
-type Record struct {
-	Key, Value []byte
-	Offset     int64
-	Timestamp  int64 // in milliseconds
+// deliverBytes is about how many bytes of records are delivered at once: few enough that what was
+// checked is still near the processor when it is used.
+const deliverBytes = 512 << 10
 
-	headers []*sarama.RecordHeader
-}
+// Record is a message as Kafka keeps it. A Value of nil is a tombstone.
+type Record = batch.Record
 
-// Time is the record's timestamp.
-func (r *Record) Time() time.Time { return time.UnixMilli(r.Timestamp) }
-
-// Header answers the value of the first header of this name, nil if there is none.
-func (r *Record) Header(name string) []byte {
-	for _, h := range r.headers {
-		if string(h.Key) == name {
-			return h.Value
-		}
-	}
-	return nil
-}
-
-// Batch is what one fetch brought of a partition. Next is the position after it, which moves on even where there are
-// no records: over transaction markers, aborted records and what compaction has taken.
+// Batch is some committed records of a partition. Next is the position after it, which moves on even
+// where there are no records. It is good until the function that it was handed to returns, and so
+// are the keys and values of its records.
 type Batch struct {
 	Partition  int32
 	From, Next int64
 
-	batches []*sarama.RecordBatch
+	batches          []batch.Batch
+	answer, unfolded *buffer // which the records are in
 }
 
-// Records goes through the batch in order.
-func (b *Batch) Records() iter.Seq[Record] {
-	return func(yield func(Record) bool) {
-		for _, batch := range b.batches {
-			first, last := batch.FirstTimestamp.UnixMilli(), batch.MaxTimestamp.UnixMilli()
-			for _, r := range batch.Records {
-				offset := batch.FirstOffset + r.OffsetDelta
-				if offset < b.From { // a fetch brings whole batches, also what lies before the position
+// Records goes through the batch in order. The record that it yields is one and the same each time.
+func (b *Batch) Records() iter.Seq[*Record] {
+	return func(yield func(*Record) bool) {
+		for i := range b.batches {
+			for r := range b.batches[i].Records {
+				if r.Offset < b.From { // a fetch brings whole batches, also what lies before the position
 					continue
 				}
-				at := first + r.TimestampDelta.Milliseconds()
-				if batch.LogAppendTime {
-					at = last
-				}
-				if !yield(Record{Key: r.Key, Value: r.Value, Offset: offset, Timestamp: at, headers: r.Headers}) {
+				if !yield(r) {
 					return
 				}
 			}
@@ -77,7 +73,16 @@ func (b *Batch) Records() iter.Seq[Record] {
 	}
 }
 
-// OutOfRangeError means that the log no longer has, or does not yet have, the position that was asked for.
+func (b *Batch) release() {
+	for _, used := range []*buffer{b.answer, b.unfolded} {
+		if used != nil {
+			used.release()
+		}
+	}
+}
+
+// OutOfRangeError means that the log no longer has, or does not yet have, the position that was
+// asked for.
 type OutOfRangeError struct {
 	Topic      string
 	Partition  int32
@@ -94,55 +99,50 @@ func (e *OutOfRangeError) Error() string {
 		e.Topic, e.Partition, e.Start, e.Start-e.Position, e.Position)
 }
 
-// reader fetches one partition over a connection of its own.
-type reader struct {
-	cluster   *Cluster
-	topic     string
-	partition int32
-	position  int64
-	least     int32  // bytes to ask for
-	bytes     int32  // and what is asked for now
-	id        string // of the topic, once known
-	broker    *sarama.Broker
+// corruptError means that the log, or an answer, is not what it says.
+type corruptError struct {
+	place string
+	cause error
 }
 
-// Read hands the committed records of a partition, from position on, to deliver, batch by batch, until deliver answers
-// an error, ctx ends, or reading cannot go on. A broker that is away is waited for. A batch may be empty: each
-// fetchWait brings one, so that whoever is at the end learns it. The position being outside the log is an
-// OutOfRangeError.
+func (e *corruptError) Error() string {
+	return fmt.Sprintf("corrupt batch at %s: %v", e.place, e.cause)
+}
+
+// Read hands the committed records of a partition, from position on, to deliver, batch by batch,
+// until deliver returns an error, ctx ends, or reading cannot go on. While deliver is at work, what
+// comes next is fetched and unfolded. A broker that is away is waited for. A batch may be empty:
+// each fetchWait brings one, so that whoever is at the end learns it. The position being outside the
+// log is an OutOfRangeError, another topic of the same name is ErrNewTopic.
 func (c *Cluster) Read(ctx context.Context, topic string, partition int32, position int64,
 	deliver func(Batch) error) error {
-	return c.read(ctx, topic, "", partition, position, fetchBytes, deliver)
+	return c.reader(topic, "", partition, position).run(ctx, deliver)
 }
 
-// read asks for so many bytes at once, of no topic but the one with this id; "": any.
-func (c *Cluster) read(ctx context.Context, topic, id string, partition int32, position int64, bytes int32,
-	deliver func(Batch) error) error {
-	r := &reader{cluster: c, topic: topic, id: id, partition: partition, position: position, least: bytes, bytes: bytes}
-	defer r.disconnect()
-	for {
-		batch, err := r.next(ctx)
-		if err != nil {
-			return err
-		}
-		if err := deliver(batch); err != nil {
-			return err
-		}
-	}
+func (c *Cluster) reader(topic, id string, partition int32, position int64) *reader {
+	return &reader{cluster: c, topic: topic, id: id, partition: partition, position: position,
+		memory: c.memory, bytesMin: fetchBytes, bytes: fetchBytes,
+		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID))}
 }
 
-// errAtEnd ends a Read that has come to where it should.
+// errAtEnd ends a read that has come to where it should.
 var errAtEnd = errors.New("at the end")
 
-// ReadToEnd hands the committed records of a partition to each, from a position to the end that there is now, and
-// answers where the log starts and ends. If it starts after the position, it reads from there.
+// ReadToEnd hands the committed records of a partition to each, from a position to the end that
+// there is now, and returns where the log starts and ends. If it starts after the position, it reads
+// from there. A record is good until each returns.
+//
+// Its memory is its own, not what other readers share: each may wait for them.
 func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
-	each func(Record) error) (start, end int64, err error) {
+	each func(*Record) error) (start, end int64, err error) {
 	start, end, err = c.bounds(ctx, topic, partition)
 	if from = max(from, start); err != nil || from >= end {
 		return start, end, err
 	}
-	err = c.Read(ctx, topic, partition, from, func(b Batch) error {
+	r := c.reader(topic, "", partition, from)
+	r.memory = newMemory(2*fetchBytesLess, 2*unfoldBytes, c.memory.unfolder)
+	r.bytesMin, r.bytes = fetchBytesLess, fetchBytesLess
+	err = r.run(ctx, func(b Batch) error {
 		for r := range b.Records() {
 			if r.Offset >= end {
 				break
@@ -162,177 +162,278 @@ func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, 
 	return start, end, err
 }
 
-// next fetches until something moves or fetchWait has passed.
-func (r *reader) next(ctx context.Context) (Batch, error) {
+// reader fetches one partition over a connection of its own.
+type reader struct {
+	cluster   *Cluster
+	topic     string
+	partition int32
+	id        string // of the topic, once known
+	position  int64  // of the next request
+	bytesMin  int32  // to ask for
+	bytes     int32  // and what is asked for now, for the sake of a large batch
+	memory    *memory
+	formatter *kmsg.RequestFormatter
+
+	conn      *fetchConn
+	silence   silence   // of the broker
+	asked     bool      // for position: an answer is under way
+	throttled time.Time // when the next request may go
+	scratch   [2][]batch.Batch
+	turn      int // of scratch
+}
+
+// run fetches in a goroutine of its own, one batch ahead of deliver, and returns when that has
+// ended.
+func (r *reader) run(ctx context.Context, deliver func(Batch) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	batches, ended := make(chan Batch), make(chan error, 1)
+	go func() {
+		defer r.disconnect()
+		ended <- r.readAll(ctx, batches)
+	}()
 	for {
-		block, err := r.fetch(ctx)
-		var garbled sarama.PacketDecodingError
-		switch {
-		case errors.As(err, &garbled) && r.bytes > 1:
-			r.bytes = 1 // one batch at a time, to deliver the good ones before the corrupt one and to know its offset
-			continue
-		case errors.As(err, &garbled):
-			return Batch{}, fmt.Errorf("corrupt batch at %s/%d@%d: %s", r.topic, r.partition, r.position, garbled.Info)
-		case errors.Is(err, sarama.ErrOffsetOutOfRange):
-			return Batch{}, r.outOfRange(ctx)
-		case ctx.Err() != nil:
-			return Batch{}, ctx.Err()
-		case err != nil:
-			return Batch{}, fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(err))
+		select {
+		case b := <-batches:
+			err := deliver(b)
+			b.release()
+			if err != nil {
+				stop()
+				<-ended
+				return err
+			}
+		case err := <-ended:
+			return err
 		}
-		batch, err := r.batch(block)
-		if err != nil || batch.Next > r.position || !block.Partial {
-			r.position, r.bytes = batch.Next, r.least
-			return batch, err
-		}
-		if r.bytes > fetchBytesMax/2 {
-			return Batch{}, fmt.Errorf("batch at %s/%d@%d is larger than %d bytes",
-				r.topic, r.partition, r.position, fetchBytesMax)
-		}
-		r.bytes *= 2
 	}
 }
 
-// fetch asks for what is at the position until there is an answer. After an error it takes a new connection: the leader
-// may be another by then. A try that ctx leaves behind touches nothing of the reader, and closes its connection itself.
-func (r *reader) fetch(ctx context.Context) (*sarama.FetchResponseBlock, error) {
-	const cutMost = 3
-	broker, id, request, cut := r.broker, r.id, r.request(), 0
-	r.broker = nil
-	block, err := persist(ctx, r.cluster, func() (block *sarama.FetchResponseBlock, err error) {
-		if broker == nil {
-			if broker, id, err = r.connect(id); err != nil {
+func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
+	for {
+		answer, f, err := r.fetch(ctx)
+		switch {
+		case errors.Is(err, sarama.ErrOffsetOutOfRange):
+			return r.outOfRange(ctx)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, errFetchAnswer):
+			return r.corrupt(r.position, err)
+		case err != nil:
+			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(err))
+		}
+		err = r.split(ctx, answer, f, batches)
+		answer.release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (r *reader) corrupt(offset int64, cause error) error {
+	return &corruptError{fmt.Sprintf("%s/%d@%d", r.topic, r.partition, offset), cause}
+}
+
+// fetch asks for what is at the position until there is an answer. After an error it takes a new
+// connection: the leader may be another by then.
+func (r *reader) fetch(ctx context.Context) (answer *buffer, f fetched, err error) {
+	answer, err = retry(ctx, r.cluster, retryPause, &r.silence, func() (*buffer, error) {
+		if r.conn == nil {
+			known := r.id
+			r.silence.begin()
+			conn, err := awaitOr(ctx, func() (connection, error) { return r.connect(known) }, connection.abandon)
+			r.silence.end()
+			if err != nil {
 				return nil, err
 			}
+			r.conn, r.id, r.asked = conn.fetchConn, conn.topicID, false
 		}
-		block, err = r.ask(broker, request)
-		if err != nil || ctx.Err() != nil {
-			go broker.Close()
-			broker = nil
-		}
-		if errors.Is(err, io.ErrUnexpectedEOF) { // of a connection, or of what is compressed: only that lasts
-			if cut++; cut == cutMost {
-				err = sarama.PacketDecodingError{Info: "it ends too early"}
+		answer, err := r.exchange(ctx)
+		if err == nil {
+			f, err = parseFetched(answer.bytes, r.topic, r.partition)
+			if err != nil {
+				answer.release()
 			}
 		}
-		return block, err
+		if err != nil {
+			r.disconnect()
+		}
+		return answer, err
 	})
-	if err == nil {
-		r.broker, r.id = broker, id
-	}
-	return block, err
+	r.throttled = time.Now().Add(min(f.throttle, throttleMax))
+	return answer, f, err
 }
 
-// connect opens a connection to the leader, and makes sure that the topic is the one that was read before: of another
-// one of the same name the position would mean nothing.
-func (r *reader) connect(known string) (*sarama.Broker, string, error) {
-	address, err := r.cluster.leader(r.topic, r.partition)
-	if err != nil {
-		return nil, known, err
-	}
-	broker, err := r.cluster.open(address)
-	if err != nil {
-		return nil, known, err
-	}
-	id, err := topicID(broker, r.cluster.conf, r.topic)
-	if err == nil && known != "" && id != known {
-		err = ErrNewTopic
-	}
-	if err != nil {
-		go broker.Close()
-		return nil, known, err
-	}
-	return broker, id, nil
-}
+// throttleMax is as long as a broker may have us wait before the next request.
+const throttleMax = time.Minute
 
-func (r *reader) request() *sarama.FetchRequest {
-	// The partition's own limit is what counts: kfake leaves the aborted transactions out of a response that the other one
-	// has cut.
-	request := &sarama.FetchRequest{
-		Version: 11, MinBytes: 1, MaxBytes: math.MaxInt32, MaxWaitTime: int32(fetchWait.Milliseconds()),
-		Isolation: sarama.ReadCommitted, SessionEpoch: -1, // no fetch session: one partition needs none
+// exchange sends the request, unless that was done already, and receives the answer.
+func (r *reader) exchange(ctx context.Context) (*buffer, error) {
+	if !r.asked {
+		if err := sleepUntil(ctx, r.throttled); err != nil {
+			return nil, err
+		}
+		if err := r.ask(); err != nil {
+			return nil, err
+		}
 	}
-	request.AddBlock(r.topic, r.partition, r.position, r.bytes, -1)
-	return request
-}
-
-func (r *reader) ask(broker *sarama.Broker, request *sarama.FetchRequest) (*sarama.FetchResponseBlock, error) {
-	response, err := broker.Fetch(request)
+	r.asked = false
+	size, err := r.conn.answerSize(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := orNil(sarama.KError(response.ErrorCode)); err != nil {
+	const besides = 1 << 20 // what an answer has besides batches: aborted transactions
+	if size < 0 || size > batch.MaxBytes+besides {
+		return nil, &strangerError{fmt.Sprintf("the answer of the broker at %s claims to have %d bytes",
+			r.conn.RemoteAddr(), size)}
+	}
+	answer, err := r.borrow(ctx, size)
+	if err != nil {
 		return nil, err
 	}
-	block := response.GetBlock(r.topic, r.partition)
-	if block == nil {
-		return nil, sarama.ErrIncompleteResponse
+	if answer.bytes, err = r.conn.answer(ctx, answer.bytes, int(size)); err != nil {
+		answer.release()
+		return nil, err
 	}
-	return block, orNil(block.Err)
+	return answer, nil
+}
+
+// borrow waits for room for an answer. What was asked for is allocated now, what is larger as it
+// comes; what is small does not wait.
+func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
+	const small = 1 << 10
+	if size <= small {
+		b := new(buffer)
+		b.retain()
+		return b, nil
+	}
+	b, err := r.memory.answers.borrow(ctx, size)
+	if err == nil && b.bytes == nil && size <= fetchBytes+1<<10 {
+		b.bytes = make([]byte, 0, 1<<bits.Len64(uint64(size-1)))
+	}
+	return b, err
+}
+
+// ask sends the request for what is at the position.
+func (r *reader) ask() error {
+	r.asked = true
+	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, r.bytes))
 }
 
 func (r *reader) disconnect() {
-	if r.broker != nil {
-		go r.broker.Close()
+	if r.conn != nil {
+		_ = r.conn.Close() // nothing more is expected of it
+		r.conn = nil
 	}
 }
 
-// batch takes out of a response what a reader of committed records may see.
-func (r *reader) batch(block *sarama.FetchResponseBlock) (Batch, error) {
-	batch := Batch{Partition: r.partition, Next: r.position, From: r.position}
-	aborted := make(map[int64]bool)           // producer ids whose open transaction ends in an abort
-	transactions := block.AbortedTransactions // in the order in which they ended
-	slices.SortFunc(transactions, func(a, b *sarama.AbortedTransaction) int {
-		return cmp.Compare(a.FirstOffset, b.FirstOffset)
+// connection is what connect finds.
+type connection struct {
+	*fetchConn
+	topicID string
+}
+
+func (c connection) abandon() {
+	if c.fetchConn != nil {
+		_ = c.Close()
+	}
+}
+
+// connect opens a connection to the leader, and makes sure that the topic is the one that was read
+// before: of another one of the same name the position would mean nothing. It may be left behind, so
+// it changes nothing of the reader.
+func (r *reader) connect(known string) (found connection, err error) {
+	address, err := r.cluster.leader(r.topic, r.partition)
+	if err != nil {
+		return found, err
+	}
+	found.fetchConn, err = r.cluster.newFetchConn(address, &r.silence, func(broker *sarama.Broker) (err error) {
+		found.topicID, err = topicID(broker, r.cluster.conf, r.topic)
+		if err == nil && known != "" && found.topicID != known {
+			err = ErrNewTopic
+		}
+		return err
 	})
-	for _, set := range block.RecordsSet {
-		records := set.RecordBatch
-		if records == nil {
-			return batch, fmt.Errorf("batch at %s/%d@%d is of a format older than Kafka 0.11",
-				r.topic, r.partition, batch.Next)
+	return found, err
+}
+
+// split delivers what an answer holds. It has sent the next request before it begins to unfold.
+func (r *reader) split(ctx context.Context, answer *buffer, f fetched, batches chan<- Batch) error {
+	from := r.position
+	parsed, bad := r.parse(f.records)
+	if bad == nil {
+		r.askAhead()
+	}
+	d := &delivery{reader: r, batches: batches, answer: answer, from: from, gathered: parsed[:0],
+		aborted: abortedIn(f.aborted)}
+	for i := range parsed {
+		b := parsed[i]
+		if err := d.add(ctx, &b); err != nil {
+			return cmp.Or(d.flush(ctx, max(d.from, b.First)), err)
 		}
-		if records.PartialTrailingRecord {
-			block.Partial = true
-			batch.Next = max(batch.Next, records.FirstOffset)
-			return batch, nil
-		}
-		batch.Next = max(batch.Next, records.LastOffset()+1)
-		for len(transactions) > 0 && transactions[0].FirstOffset <= records.LastOffset() {
-			aborted[transactions[0].ProducerID] = true
-			transactions = transactions[1:]
-		}
+	}
+	return cmp.Or(d.flush(ctx, r.position), bad)
+}
+
+// askAhead sends the next request if it may go already. Should that fail, it is sent anew.
+func (r *reader) askAhead() {
+	if r.conn != nil && !time.Now().Before(r.throttled) && r.ask() != nil {
+		r.disconnect()
+	}
+}
+
+// parse reads the batches of an answer, except for their records, and moves the position after them.
+// The error is what is wrong with the one at the position.
+func (r *reader) parse(records []byte) (parsed []batch.Batch, err error) {
+	parsed = r.scratch[r.turn][:0]
+	defer func() { r.scratch[r.turn] = parsed; r.turn = 1 - r.turn }()
+	position, bytes := r.position, r.bytesMin
+	for len(records) > 0 {
+		b, rest, err := batch.Parse(records)
 		switch {
-		case records.Control:
-			if endsAborted(records) {
-				delete(aborted, records.ProducerID)
+		case errors.Is(err, batch.ErrPartial):
+			if r.position == position { // nothing but a batch that is larger than what was asked for
+				bytes = int32(max(batch.Size(records), min(2*int64(r.bytes), batch.MaxBytes)))
 			}
-		case records.IsTransactional && aborted[records.ProducerID]:
-		default:
-			batch.batches = append(batch.batches, records)
+			rest = nil
+		case errors.Is(err, batch.ErrOldFormat):
+			return parsed, fmt.Errorf("batch at %s/%d@%d: %w", r.topic, r.partition, r.position, err)
+		case err != nil:
+			return parsed, r.corrupt(max(batch.FirstOffset(records), r.position), err)
+		case len(parsed) > 0 && b.First < r.position:
+			return parsed, r.corrupt(r.position, fmt.Errorf("it begins at offset %d", b.First))
+		case b.Last >= r.position: // else it lies before what was asked for
+			parsed = append(parsed, b)
+			r.position = b.Last + 1
+		}
+		records = rest
+		if len(records) == 0 && r.position == position && err == nil {
+			return parsed, r.corrupt(position, errors.New("the broker sends only what lies before it"))
 		}
 	}
-	if len(block.RecordsSet) == 0 {
-		batch.Next = max(batch.Next, afterEmpty(block))
-	}
-	return batch, nil
+	r.bytes = bytes
+	return parsed, nil
 }
 
-// endsAborted says whether a control batch is the marker of an abort: its key is a version and a type, 0 for abort
-// (Kafka's ControlRecordType).
-func endsAborted(control *sarama.RecordBatch) bool {
-	key := control.Records[0].Key
-	return len(key) >= 4 && binary.BigEndian.Uint16(key[2:]) == 0
+// abortedIn returns, for each producer, the first offsets of the transactions that it aborted, in
+// order.
+func abortedIn(transactions []abortedTransaction) *aborted {
+	slices.SortFunc(transactions, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
+	return &aborted{ahead: transactions, open: make(map[int64]bool)}
 }
 
-// afterEmpty answers the offset after batches that compaction has emptied, or 0. Sarama keeps neither such batches nor,
-// in anything exported, where they end; without it a reader would stand before them for ever. Probing further ahead
-// instead could jump over records. A test fails if the field is gone.
-func afterEmpty(block *sarama.FetchResponseBlock) int64 {
-	next := reflect.ValueOf(block).Elem().FieldByName("recordsNextOffset")
-	if next.IsNil() {
-		return 0
+// aborted knows, while the batches of an answer are gone through in order, whose transaction will be
+// aborted.
+type aborted struct {
+	ahead []abortedTransaction
+	open  map[int64]bool // by producer
+}
+
+// before begins the transactions that begin no later than an offset.
+func (a *aborted) before(offset int64) {
+	for len(a.ahead) > 0 && a.ahead[0].first <= offset {
+		a.open[a.ahead[0].producer] = true
+		a.ahead = a.ahead[1:]
 	}
-	return next.Elem().Int()
 }
 
 // outOfRange finds out what the log has instead.
@@ -342,4 +443,17 @@ func (r *reader) outOfRange(ctx context.Context) error {
 		return err
 	}
 	return &OutOfRangeError{r.topic, r.partition, r.position, start, end}
+}
+
+// sleepUntil waits for a time, or for ctx to end.
+func sleepUntil(ctx context.Context, when time.Time) error {
+	if !time.Now().Before(when) {
+		return nil
+	}
+	select {
+	case <-time.After(time.Until(when)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }

@@ -22,7 +22,6 @@ type Trail struct {
 	output, aside string
 	partition     int32
 	partitions    int32 // of the source
-	fetch         int32 // bytes of the source to ask for at once
 
 	commits *coordinator
 }
@@ -30,7 +29,7 @@ type Trail struct {
 // Trail prepares to read, of a source with an id: another topic of that name is ErrNewTopic. Close it.
 func (c *Cluster) Trail(group, source, id, output, aside string, partition, partitions int32) *Trail {
 	return &Trail{cluster: c, group: group, source: source, id: id, output: output, aside: aside,
-		partition: partition, partitions: partitions, fetch: fetchBytes, commits: c.groupCoordinator(group)}
+		partition: partition, partitions: partitions, commits: c.groupCoordinator(group)}
 }
 
 // Close lets go of the connection.
@@ -60,11 +59,12 @@ func (t *Trail) Bounds(ctx context.Context) (start, end int64, err error) {
 	return t.cluster.bounds(ctx, t.source, t.partition)
 }
 
-// ReadSource hands the records of the source to deliver, batch by batch, with the position after each batch, until
-// deliver answers an error or ctx ends. Timestamps are in milliseconds.
+// ReadSource hands the records of the source to deliver, batch by batch, with the position after
+// each batch, until deliver returns an error or ctx ends. Keys and values are good until deliver
+// returns. Timestamps are in milliseconds.
 func (t *Trail) ReadSource(ctx context.Context, position int64,
 	deliver func(next int64, records func(yield func(offset, timestamp int64, key, value []byte) bool)) error) error {
-	return t.cluster.read(ctx, t.source, t.id, t.partition, position, t.fetch, func(b Batch) error {
+	return t.cluster.reader(t.source, t.id, t.partition, position).run(ctx, func(b Batch) error {
 		return deliver(b.Next, b.plain)
 	})
 }
@@ -82,14 +82,14 @@ func (b *Batch) plain(yield func(offset, timestamp int64, key, value []byte) boo
 // that there is now, and answers that start and end.
 func (t *Trail) ReadOutput(ctx context.Context, from int64,
 	each func(offset, timestamp int64, key, value []byte) error) (start, end int64, err error) {
-	return t.cluster.ReadToEnd(ctx, t.output, t.partition, from, func(r Record) error {
+	return t.cluster.ReadToEnd(ctx, t.output, t.partition, from, func(r *Record) error {
 		return each(r.Offset, r.Timestamp, r.Key, r.Value)
 	})
 }
 
 // FirstOutput answers the first committed record of any partition of the output, and false if there is none yet.
 func (t *Trail) FirstOutput(ctx context.Context, partition int32) (key, value []byte, found bool, err error) {
-	_, _, err = t.cluster.ReadToEnd(ctx, t.output, partition, 0, func(r Record) error {
+	_, _, err = t.cluster.ReadToEnd(ctx, t.output, partition, 0, func(r *Record) error {
 		key, value, found = bytes.Clone(r.Key), bytes.Clone(r.Value), true
 		return errFound
 	})
@@ -103,8 +103,8 @@ var errFound = errors.New("found")
 
 // ReadAside goes through what was set aside, from the first to the last there is now: the offset of each in the source.
 func (t *Trail) ReadAside(ctx context.Context, each func(offset, origin int64) error) error {
-	_, _, err := t.cluster.ReadToEnd(ctx, t.aside, t.partition, 0, func(r Record) error {
-		origin, err := t.origin(&r)
+	_, _, err := t.cluster.ReadToEnd(ctx, t.aside, t.partition, 0, func(r *Record) error {
+		origin, err := t.origin(r)
 		if err != nil {
 			return err
 		}
@@ -151,8 +151,8 @@ func (t *Trail) LastAside(ctx context.Context) (last int64, err error) {
 		if err != nil {
 			return -1, err
 		}
-		_, _, err = t.cluster.ReadToEnd(ctx, t.aside, t.partition, max(end-back, 0), func(r Record) (err error) {
-			last, err = t.origin(&r)
+		_, _, err = t.cluster.ReadToEnd(ctx, t.aside, t.partition, max(end-back, 0), func(r *Record) (err error) {
+			last, err = t.origin(r)
 			return err
 		})
 		if err != nil || last >= 0 || end <= back {

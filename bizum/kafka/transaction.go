@@ -43,11 +43,9 @@ type Task struct {
 	written   atomic.Int64 // the offset after the last record that the output is known to have taken from us
 }
 
-// What the tasks of a process may hold in memory together, in bytes of a fetch and in records of a batch, and each at
-// least. Fewer of each at once are slower: with 16 partitions by a third.
+// How many records the batches of a process's tasks may have together, and each at least. Fewer at once are slower: with
+// 16 partitions by a third.
 const (
-	fetchesMax   = 8 << 20
-	fetchLeast   = 128 << 10
 	recordsMax   = 40_000
 	recordsLeast = 500
 )
@@ -58,7 +56,6 @@ func (c *Claim) Task(sourceID, output, aside string, partitions int32) *Task {
 	id := fmt.Sprintf("bizumctl/%s/%s/%d", g.name, g.topic, c.Partition)
 	t := &Task{Trail: g.cluster.Trail(g.name, g.topic, sourceID, output, aside, c.Partition, partitions),
 		claim: c, id: id, transacts: g.cluster.transactionCoordinator(id), writers: make(map[string]*Writer)}
-	t.fetch = int32(min(max(fetchesMax/c.share, fetchLeast), fetchBytes))
 	return t
 }
 

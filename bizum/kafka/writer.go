@@ -79,9 +79,9 @@ type Writer struct {
 	producer Producer
 
 	lanes []*lane
-	free  chan *batch  // what Append may fill; nil is one not made yet
-	next  int          // partition of the next record without a key
-	bytes atomic.Int64 // a batch may have
+	free  chan *producerBatch // what Append may fill; nil is one not made yet
+	next  int                 // partition of the next record without a key
+	bytes atomic.Int64        // a batch may have
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -97,8 +97,8 @@ type Writer struct {
 	}
 }
 
-// batch is a run of records for one partition.
-type batch struct {
+// producerBatch is a run of records for one partition.
+type producerBatch struct {
 	arena    []byte // keys and values
 	records  []sarama.Record
 	pointers []*sarama.Record // to records, as sarama wants them
@@ -151,13 +151,13 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	batches := len(partitions) + inFlightMax + 2 // one of each being filled, and as many on their way
 	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 16<<10))))
-	w.free = make(chan *batch, batches)
+	w.free = make(chan *producerBatch, batches)
 	for range batches {
 		w.free <- nil
 	}
 	for _, p := range partitions {
 		l := &lane{writer: w, partition: p, wait: wait{cluster: c},
-			queue: make(chan *batch, batches), answers: make(chan answer, inFlightMax)}
+			queue: make(chan *producerBatch, batches), answers: make(chan answer, inFlightMax)}
 		w.lanes = append(w.lanes, l)
 		go l.run()
 	}
@@ -216,8 +216,8 @@ func (w *Writer) choose(key []byte) int {
 
 // take waits for a batch to fill. There are more than partitions, so some are under way when none is free, and come
 // back: nothing half full has to be sent for it.
-func (w *Writer) take(ctx context.Context) (*batch, error) {
-	var b *batch
+func (w *Writer) take(ctx context.Context) (*producerBatch, error) {
+	var b *producerBatch
 	select {
 	case b = <-w.free:
 	case <-w.failed:
@@ -226,17 +226,17 @@ func (w *Writer) take(ctx context.Context) (*batch, error) {
 		return nil, ctx.Err()
 	}
 	if b == nil {
-		b = &batch{arena: []byte{}} // not nil, for an empty key or value is not a missing one
+		b = &producerBatch{arena: []byte{}} // not nil, for an empty key or value is not a missing one
 	}
-	*b = batch{arena: b.arena[:0], records: b.records[:0], pointers: b.pointers, marks: b.marks[:0]}
+	*b = producerBatch{arena: b.arena[:0], records: b.records[:0], pointers: b.pointers, marks: b.marks[:0]}
 	return b, nil
 }
 
-func (b *batch) takes(size, records, bytes int) bool {
+func (b *producerBatch) takes(size, records, bytes int) bool {
 	return len(b.records) < records && b.size+size <= bytes
 }
 
-func (b *batch) add(key, value []byte, timestamp, mark int64) {
+func (b *producerBatch) add(key, value []byte, timestamp, mark int64) {
 	if len(b.records) == 0 {
 		b.first, b.last = timestamp, timestamp
 	}
@@ -259,7 +259,7 @@ func (b *batch) add(key, value []byte, timestamp, mark int64) {
 }
 
 // pointed answers pointers to the records. They are made when the records have moved, which is seldom.
-func (b *batch) pointed() []*sarama.Record {
+func (b *producerBatch) pointed() []*sarama.Record {
 	if len(b.pointers) > 0 && b.pointers[0] != &b.records[0] {
 		b.pointers = b.pointers[:0]
 	}

@@ -36,6 +36,7 @@ type keeper struct {
 
 type batch struct {
 	next    int64
+	booked  chan struct{} // closed when its records are of no use any more
 	records func(yield func(offset, timestamp int64, key, value []byte) bool)
 }
 
@@ -90,8 +91,9 @@ func outlasting(ctx context.Context, while time.Duration) (context.Context, cont
 func (k *keeper) run(ctx, steps context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	batches, failed := make(chan batch), make(chan error, 1)
-	go func() { failed <- k.read(reading, batches) }()
+	batches, failed, ended := make(chan batch), make(chan error, 1), make(chan struct{})
+	defer close(ended)
+	go func() { failed <- k.read(reading, batches, ended) }()
 	due := time.NewTimer(k.Interval)
 	defer due.Stop()
 	for k.end == nil && !k.full {
@@ -101,6 +103,7 @@ func (k *keeper) run(ctx, steps context.Context) error {
 			if err := k.book(steps, b); err != nil {
 				return err
 			}
+			close(b.booked)
 		case <-due.C:
 		case err := <-failed:
 			if ctx.Err() == nil {
@@ -141,16 +144,22 @@ func (k *keeper) finish(ctx context.Context) error {
 	return fmt.Errorf("%d bizums were booked, but not committed; who goes on books them again: %w", booked, err)
 }
 
-// read fetches one batch ahead.
-func (k *keeper) read(ctx context.Context, batches chan<- batch) error {
+// read hands over the batches of the source, and waits until each is booked, or nothing more is: only so long are its
+// records good.
+func (k *keeper) read(ctx context.Context, batches chan<- batch, ended <-chan struct{}) error {
 	return k.ReadSource(ctx, k.position, func(next int64,
 		records func(yield func(offset, timestamp int64, key, value []byte) bool)) error {
+		b := batch{next, make(chan struct{}), records}
 		select {
-		case batches <- batch{next, records}:
-			return nil
+		case batches <- b:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		select {
+		case <-b.booked:
+		case <-ended:
+		}
+		return nil
 	})
 }
 

@@ -221,7 +221,7 @@ func (w *world) fetch(position int64) batch {
 			next = w.source[to].offset
 		}
 	}
-	return batch{max(next, position), func(yield func(offset, timestamp int64, key, value []byte) bool) {
+	return batch{next: max(next, position), records: func(yield func(offset, timestamp int64, key, value []byte) bool) {
 		for _, m := range w.source[from:to] {
 			if !yield(m.offset, 0, m.key, m.value) {
 				return

@@ -1,0 +1,184 @@
+package batch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// Codec is a way to compress the records of a batch, by Kafka's number for it.
+type Codec int8
+
+// The codecs (org.apache.kafka.common.record.CompressionType).
+const (
+	None Codec = iota
+	Gzip
+	Snappy
+	LZ4
+	Zstd
+)
+
+// ErrShort means that the records unfold to more than there is room for.
+var ErrShort = errors.New("records unfold to more than there is room for")
+
+// Unfolder decompresses records. It may be used by several goroutines.
+type Unfolder struct {
+	zstd *zstd.Decoder
+	gzip sync.Pool
+	lz4  sync.Pool
+}
+
+// NewUnfolder makes one that uses as many processors as there are.
+func NewUnfolder() *Unfolder {
+	// What is decoded goes into room that the caller has made, and no further. A frame may name a
+	// window that is larger than itself: Java's client does at its highest levels.
+	const maxWindow = 128 << 20
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		panic("batch: internal error: " + err.Error()) // of an option
+	}
+	return &Unfolder{zstd: decoder}
+}
+
+// Unfold decompresses the records of a batch into the room that is left in to, of which the batch is
+// a part then, and returns to with them. ErrShort means that there is too little room; any other
+// error, that the batch is corrupt.
+func (u *Unfolder) Unfold(b *Batch, to []byte) ([]byte, error) {
+	all, err := u.decode(b.Codec(), b.records, to)
+	if err != nil {
+		return to, err
+	}
+	b.records, b.folded = all[len(to):], false
+	return all, nil
+}
+
+func (u *Unfolder) decode(codec Codec, from, to []byte) ([]byte, error) {
+	switch codec {
+	case None:
+		if len(from) > cap(to)-len(to) {
+			return to, ErrShort
+		}
+		return append(to, from...), nil
+	case Gzip:
+		return u.decodeGzip(from, to)
+	case Snappy:
+		return decodeSnappy(from, to)
+	case LZ4:
+		return u.decodeLZ4(from, to)
+	}
+	all, err := u.zstd.DecodeAll(from, to[len(to):len(to)]) // its limits count from the start
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+		return to, ErrShort
+	}
+	if err != nil {
+		return to, whole(err)
+	}
+	return to[:len(to)+len(all)], nil
+}
+
+func (u *Unfolder) decodeGzip(from, to []byte) ([]byte, error) {
+	reader, _ := u.gzip.Get().(*gzip.Reader)
+	if reader == nil {
+		reader = new(gzip.Reader)
+	}
+	defer u.gzip.Put(reader)
+	if err := reader.Reset(bytes.NewReader(from)); err != nil {
+		return to, fmt.Errorf("gzip: %w", whole(err))
+	}
+	return readAll(reader, to)
+}
+
+func (u *Unfolder) decodeLZ4(from, to []byte) ([]byte, error) {
+	reader, _ := u.lz4.Get().(*lz4.Reader)
+	if reader == nil {
+		reader = lz4.NewReader(nil)
+	}
+	defer u.lz4.Put(reader)
+	reader.Reset(bytes.NewReader(from))
+	return readAll(reader, to)
+}
+
+// readAll reads to the end, into the room that is left in to.
+func readAll(r io.Reader, to []byte) ([]byte, error) {
+	all := to
+	for len(all) < cap(all) {
+		n, err := r.Read(all[len(all):cap(all)])
+		all = all[:len(all)+n]
+		if err == io.EOF {
+			return all, nil
+		}
+		if err != nil {
+			return to, whole(err)
+		}
+	}
+	var more [1]byte // it may be just as much as there is room for
+	n, err := io.ReadFull(r, more[:])
+	switch {
+	case n > 0:
+		return to, ErrShort
+	case err == io.EOF:
+		return all, nil
+	}
+	return to, whole(err)
+}
+
+// whole words the end of compressed data that came too early so that nobody takes it for the end of
+// a connection.
+func whole(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("compressed records end too early")
+	}
+	return err
+}
+
+// xerial is what Java's snappy streams begin with: a name, a version and the oldest compatible one.
+// Blocks follow, each after its length.
+var xerial = []byte{0x82, 'S', 'N', 'A', 'P', 'P', 'Y', 0}
+
+const xerialHeader = 16
+
+// decodeSnappy reads both framings that producers use: xerial's, and a bare block.
+func decodeSnappy(from, to []byte) ([]byte, error) {
+	if len(from) < xerialHeader || !bytes.HasPrefix(from, xerial) {
+		return decodeBlock(from, to)
+	}
+	all := to
+	for from = from[xerialHeader:]; len(from) > 0; {
+		if len(from) < 4 {
+			return to, whole(io.ErrUnexpectedEOF)
+		}
+		size := int64(binary.BigEndian.Uint32(from))
+		if from = from[4:]; size > int64(len(from)) {
+			return to, whole(io.ErrUnexpectedEOF)
+		}
+		var err error
+		if all, err = decodeBlock(from[:size], all); err != nil {
+			return to, err
+		}
+		from = from[size:]
+	}
+	return all, nil
+}
+
+func decodeBlock(from, to []byte) ([]byte, error) {
+	size, err := snappy.DecodedLen(from)
+	if err != nil {
+		return to, fmt.Errorf("snappy: %w", err)
+	}
+	if size > cap(to)-len(to) {
+		return to, ErrShort
+	}
+	if _, err := snappy.Decode(to[len(to):len(to)+size], from); err != nil {
+		return to, fmt.Errorf("snappy: %w", err)
+	}
+	return to[:len(to)+size], nil
+}

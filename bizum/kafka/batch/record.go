@@ -1,0 +1,169 @@
+package batch
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Record is a message as Kafka keeps it. A Value of nil is a tombstone, and a Key of nil is none at
+// all. Both alias the batch.
+type Record struct {
+	Key, Value []byte
+	Offset     int64
+	Timestamp  int64 // in milliseconds; any value, -1 for none
+
+	headers []byte // their number, then each
+}
+
+// Header returns the value of the first header of this name, nil if there is none.
+func (r *Record) Header(name string) []byte {
+	count, at := varint(r.headers, 0)
+	for range count {
+		var key, value []byte
+		key, at = field(r.headers, at)
+		value, at = field(r.headers, at)
+		if string(key) == name {
+			return value
+		}
+	}
+	return nil
+}
+
+var (
+	errRecordLength  = errors.New("a record that is longer or shorter than it says")
+	errRecordsLength = errors.New("records that are longer or shorter than they say")
+)
+
+// Check reports what is wrong with the records, nil if nothing is. Unfold them first. Only what was
+// checked may be read.
+func (b *Batch) Check() error {
+	at, before, last := 0, int64(-1), b.Last-b.First
+	var r Record
+	for range b.Count {
+		if at = r.decode(b.records, at); at < 0 {
+			return errRecordLength
+		}
+		if r.Offset <= before || r.Offset > last {
+			return fmt.Errorf("offset %+d after %+d, of %d", r.Offset, before, last+1)
+		}
+		before = r.Offset
+	}
+	if at != len(b.records) {
+		return errRecordsLength
+	}
+	return nil
+}
+
+// Records goes through the records in order. The record that it yields is one and the same each
+// time.
+func (b *Batch) Records(yield func(*Record) bool) {
+	first, timestamp := b.First, b.FirstTimestamp
+	appended := b.attributes&logAppendTimeBit != 0
+	var r Record
+	for at := 0; at < len(b.records); {
+		at = r.decode(b.records, at)
+		if at < 0 {
+			panic("batch: internal error: records that were not checked")
+		}
+		r.Offset += first
+		if r.Timestamp += timestamp; appended {
+			r.Timestamp = b.MaxTimestamp
+		}
+		if !yield(&r) {
+			return
+		}
+	}
+}
+
+// decode reads the record at a place, with its offset and timestamp as differences, and returns the
+// place after it, or -1 if it is not well formed.
+func (r *Record) decode(b []byte, at int) int {
+	length, at := varint(b, at)
+	if at < 0 || length < 1 || length > int64(len(b)-at) {
+		return -1
+	}
+	end := at + int(length)
+	b = b[:end]
+	r.Timestamp, at = varlong(b, at+1) // after the attributes, which have no meaning yet
+	r.Offset, at = varint(b, at)
+	r.Key, at = field(b, at)
+	r.Value, at = field(b, at)
+	if at < 0 {
+		return -1
+	}
+	r.headers = b[at:]
+	if len(r.headers) == 1 && r.headers[0] == 0 {
+		return end
+	}
+	return headersEnd(b, at)
+}
+
+// headersEnd returns the end of b, where the headers have to end, or -1.
+func headersEnd(b []byte, at int) int {
+	count, at := varint(b, at)
+	if at < 0 || count < 0 || count > int64(len(b)-at)/2 {
+		return -1
+	}
+	for range count {
+		var key []byte
+		if key, at = field(b, at); key == nil {
+			return -1
+		}
+		if _, at = field(b, at); at < 0 {
+			return -1
+		}
+	}
+	if at != len(b) {
+		return -1
+	}
+	return at
+}
+
+// field reads a length and so many bytes; a length of -1 is nil. It returns the place after it, or
+// -1.
+func field(b []byte, at int) ([]byte, int) {
+	length, at := varint(b, at)
+	switch {
+	case at < 0 || length > int64(len(b)-at) || length < -1:
+		return nil, -1
+	case length == -1:
+		return nil, at
+	}
+	end := at + int(length)
+	return b[at:end:end], end
+}
+
+// varint reads a number of 32 bits at a place, and returns the place after it, or -1. A place of -1
+// is none.
+func varint(b []byte, at int) (int64, int) {
+	if uint(at) < uint(len(b)) && b[at] < 0x80 { // mostly
+		return int64(b[at]>>1) ^ -int64(b[at]&1), at + 1
+	}
+	return longVarint(b, at)
+}
+
+func longVarint(b []byte, at int) (int64, int) {
+	n, at := varlong(b, at)
+	if n > math.MaxInt32 || n < math.MinInt32 {
+		return 0, -1
+	}
+	return n, at
+}
+
+// varlong is varint for 64 bits.
+func varlong(b []byte, at int) (int64, int) {
+	if uint(at) >= uint(len(b)) {
+		return 0, -1
+	}
+	n, length := binary.Varint(b[at:])
+	if length <= 0 {
+		return 0, -1
+	}
+	return n, at + length
+}
+
+// Time returns the record's timestamp.
+func (r *Record) Time() time.Time { return time.UnixMilli(r.Timestamp) }
