@@ -102,6 +102,23 @@ func (b *Book) balance(name shortName, key []byte, isShort bool) (balance Amount
 	return balance, known
 }
 
+// Merge books what another book, of the same initial balance, has booked: what each account has gained or lost in it.
+func (b *Book) Merge(other *Book) error {
+	for _, a := range other.Accounts() {
+		balance, known := b.Balance([]byte(a.Name))
+		if !known {
+			balance = b.initial
+		}
+		sum, ok := balance.Add(a.Balance - other.initial)
+		if !ok {
+			return fmt.Errorf("account %s: a balance of %v cannot take %v: it would pass ±%v", quote(a.Name), balance,
+				a.Balance-other.initial, Amount(math.MaxInt64))
+		}
+		b.Set([]byte(a.Name), sum)
+	}
+	return nil
+}
+
 var defaultKey = []byte(DefaultAccount)
 
 // Len is the number of accounts.

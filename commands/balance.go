@@ -80,24 +80,26 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 		return err
 	}
 	defer cluster.Close()
+	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit}
+	if o.output == "none" && o.count == 0 {
+		return o.fold(ctx, f)
+	}
 	view := &view{console: console, topic: o.topic, stop: o.bad == "stop", count: o.count}
 	show, err := o.shower(console)
 	if err != nil {
 		return err
 	}
 	book := bizum.NewBook(o.initial)
-	handle := view.checked(func(partition int32, r kafka.Record, p bizum.Payment) error {
-		entry, err := book.Apply(r.Key, p)
+	handle := view.checked(func(partition int32, r *kafka.Record, p *bizum.Payment) error {
+		entry, err := book.Apply(r.Key, *p)
 		if err != nil {
 			return fmt.Errorf("message at %s/%d@%d: %w", o.topic, partition, r.Offset, err)
 		}
 		if o.account != "" && string(entry.Account) != o.account {
 			return nil
 		}
-		return view.shown(show(partition, r, entry))
+		return view.shown(show(partition, r, &entry))
 	})
-	// From offset 0, not from where the log starts: what is gone is told.
-	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit}
 	err = f.run(ctx, handle, console.flush)
 	if err == nil || ctx.Err() != nil {
 		o.summary(view, book)
@@ -106,13 +108,13 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 }
 
 // shower makes what shows an entry in the output format.
-func (o *balanceOptions) shower(c *console) (func(int32, kafka.Record, bizum.Entry) error, error) {
+func (o *balanceOptions) shower(c *console) (func(int32, *kafka.Record, *bizum.Entry) error, error) {
 	switch o.output {
 	case "none":
-		return func(int32, kafka.Record, bizum.Entry) error { return nil }, nil
+		return func(int32, *kafka.Record, *bizum.Entry) error { return nil }, nil
 	case "table":
 		statement := newStatement(c, true)
-		return func(_ int32, r kafka.Record, e bizum.Entry) error {
+		return func(_ int32, r *kafka.Record, e *bizum.Entry) error {
 			if e.Opens {
 				if err := statement.opening(string(e.Account), o.initial); err != nil {
 					return err
@@ -122,7 +124,7 @@ func (o *balanceOptions) shower(c *console) (func(int32, kafka.Record, bizum.Ent
 		}, nil
 	}
 	lines, err := newLines(c, o.output, true)
-	return func(partition int32, r kafka.Record, e bizum.Entry) error {
+	return func(partition int32, r *kafka.Record, e *bizum.Entry) error {
 		row := format.Row{Payment: e.Payment, Account: string(e.Account), Balance: e.Balance,
 			Partition: partition, Offset: r.Offset, Time: r.Time()}
 		return lines.row(&row)

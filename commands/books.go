@@ -238,7 +238,7 @@ type board struct {
 	options *balanceOptions
 	console *console
 	view    *view
-	row     func(partition int32, r kafka.Record, e bizum.Entry) error
+	row     func(partition int32, r *kafka.Record, e *bizum.Entry) error
 
 	mu       sync.Mutex
 	taken    int64 // entries that are shown, or will be
@@ -282,7 +282,7 @@ func (b *board) show(c ledger.Committed) error {
 	b.view.rounded += int64(c.Rounded)
 	for _, e := range c.Entries {
 		r := kafka.Record{Offset: e.Offset, Timestamp: e.Time.UnixMilli()}
-		if err := b.row(c.Partition, r, e.Entry); err != nil {
+		if err := b.row(c.Partition, &r, &e.Entry); err != nil {
 			return err
 		}
 		b.showed++

@@ -122,19 +122,19 @@ func (o *consumeOptions) run(ctx context.Context, env Env, console *console) err
 }
 
 // shower makes the handler that shows a record in the output format.
-func (o *consumeOptions) shower(v *view) (func(int32, kafka.Record) error, error) {
+func (o *consumeOptions) shower(v *view) (func(int32, *kafka.Record) error, error) {
 	switch o.output {
 	case "raw":
-		return func(_ int32, r kafka.Record) error { return v.shown(v.console.line(r.Value)) }, nil
+		return func(_ int32, r *kafka.Record) error { return v.shown(v.console.line(r.Value)) }, nil
 	case "table":
 		statement := newStatement(v.console, false)
-		return v.checked(func(_ int32, r kafka.Record, p bizum.Payment) error {
-			return v.shown(statement.row(r.Time(), bizum.AccountOf(r.Key), p, 0))
+		return v.checked(func(_ int32, r *kafka.Record, p *bizum.Payment) error {
+			return v.shown(statement.row(r.Time(), bizum.AccountOf(r.Key), *p, 0))
 		}), nil
 	}
 	lines, err := newLines(v.console, o.output, false)
-	return v.checked(func(partition int32, r kafka.Record, p bizum.Payment) error {
-		return v.shown(lines.row(&format.Row{Payment: p, Account: bizum.AccountOf(r.Key),
+	return v.checked(func(partition int32, r *kafka.Record, p *bizum.Payment) error {
+		return v.shown(lines.row(&format.Row{Payment: *p, Account: bizum.AccountOf(r.Key),
 			Partition: partition, Offset: r.Offset, Time: r.Time()}))
 	}), err
 }
@@ -171,8 +171,8 @@ type view struct {
 }
 
 // checked makes a handler of records that shows the good ones.
-func (v *view) checked(show func(int32, kafka.Record, bizum.Payment) error) func(int32, kafka.Record) error {
-	return func(partition int32, r kafka.Record) error {
+func (v *view) checked(show func(int32, *kafka.Record, *bizum.Payment) error) func(int32, *kafka.Record) error {
+	return func(partition int32, r *kafka.Record) error {
 		p, err := bizum.ParsePayment(r.Value)
 		if err != nil {
 			return v.rejected(partition, r.Offset, err)
@@ -180,7 +180,7 @@ func (v *view) checked(show func(int32, kafka.Record, bizum.Payment) error) func
 		if p.Rounded {
 			v.rounded++
 		}
-		return show(partition, r, p)
+		return show(partition, r, &p)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -65,7 +66,7 @@ type settlement struct {
 
 // run calls handle for every record until there is an end: the one asked for, an error, errEnough, or ctx ends. After
 // each batch it calls flush; only then is a position committed. Ends that were asked for, and ctx, are no error.
-func (f *follower) run(ctx context.Context, handle func(partition int32, r kafka.Record) error,
+func (f *follower) run(ctx context.Context, handle func(partition int32, r *kafka.Record) error,
 	flush func() error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -296,7 +297,7 @@ func (f *follower) readNew(ctx context.Context, known int, read func(partition i
 }
 
 // handleAll is the one place where records are handled.
-func (f *follower) handleAll(ctx context.Context, handle func(int32, kafka.Record) error, flush func() error) error {
+func (f *follower) handleAll(ctx context.Context, handle func(int32, *kafka.Record) error, flush func() error) error {
 	positions := make(map[int32]int64)
 	for p, from := range f.starts {
 		positions[p] = from
@@ -349,18 +350,16 @@ func (f *follower) handleAll(ctx context.Context, handle func(int32, kafka.Recor
 }
 
 // handleBatch handles a batch's records up to the partition's stop, and answers the position after the last of them.
-func (f *follower) handleBatch(d *delivery, handle func(int32, kafka.Record) error) (position int64, seen int,
+func (f *follower) handleBatch(d *delivery, handle func(int32, *kafka.Record) error) (position int64, seen int,
 	err error) {
 	stop, stops := f.stops[d.Partition]
-	for r := range d.Records() {
-		if stops && r.Offset >= stop {
-			break
-		}
-		if r.Offset < d.first {
-			continue
-		}
+	if !stops {
+		stop = math.MaxInt64
+	}
+	d.Limit(d.first, stop)
+	for r := range d.Records {
 		seen++
-		if err := handle(d.Partition, *r); err != nil {
+		if err := handle(d.Partition, r); err != nil {
 			position := r.Offset
 			if errors.Is(err, errEnough) {
 				position++

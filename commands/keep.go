@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"bizumctl/bizum"
@@ -115,16 +116,14 @@ func (k *keeper) file(b kafka.Batch) error {
 		k.part.Begin(k.first)
 	}
 	stop, stops := k.stops[k.partition]
+	if !stops {
+		stop = math.MaxInt64
+	}
+	b.Limit(k.first, stop)
 	seen := false
-	for r := range b.Records() {
-		if stops && r.Offset >= stop {
-			break
-		}
-		if r.Offset < k.first {
-			continue
-		}
+	for r := range b.Records {
 		seen = true
-		if err := k.record(*r); err != nil {
+		if err := k.record(r); err != nil {
 			return err
 		}
 		if k.due == nil {
@@ -143,14 +142,11 @@ func (k *keeper) file(b kafka.Batch) error {
 		}
 		k.progress()
 	}
-	if stops {
-		b.Next = min(b.Next, stop)
-	}
-	k.part.MoveTo(b.Next)
+	k.part.MoveTo(min(b.Next, stop))
 	return nil
 }
 
-func (k *keeper) record(r kafka.Record) error {
+func (k *keeper) record(r *kafka.Record) error {
 	p, err := bizum.ParsePayment(r.Value)
 	if err == nil {
 		row := &k.row

@@ -23,16 +23,18 @@ var leads = map[string][]string{
 	"bizum/format":    {"bizum"},
 	"bizum/archive":   {"bizum", "bizum/format"},
 	"bizum/ledger":    {"bizum", "bizum/format"},
-	"bizum/kafka":     {},
+	"bizum/kafka":     {"bizum/kafka/batch"},
 	"bizum/devbroker": {},
+
+	"bizum/kafka/batch": {},
 }
 
 // belongs says in which room or file a package, the start of its path, or a name of it may appear.
 var belongs = map[string]string{
 	"github.com/IBM/sarama": "bizum/kafka", "github.com/twmb/franz-go/pkg/kfake": "bizum/devbroker",
 	"github.com/urfave/cli": "commands", "github.com/fatih/color": "commands/console.go",
-	"github.com/parquet-go": "bizum/format",
-	"os/signal":             "main.go", "os.Exit": "main.go", "os.Args": "main.go",
+	"github.com/parquet-go": "bizum/format", "github.com/pierrec/lz4": "bizum/kafka/batch",
+	"os/signal": "main.go", "os.Exit": "main.go", "os.Args": "main.go",
 	"os.Stdout": "main.go", "os.Stderr": "main.go",
 }
 
@@ -164,7 +166,7 @@ func TestRoomsSees(t *testing.T) {
 		{"commands/a.go", `import . "os"`, "a dot before os hides what is used"},
 		{"main.go", `import "bizumctl/bizum"`, `. may import ["commands"] of ours, not bizum`},
 		{"bizum/a.go", `import "bizumctl/bizum/format"`, "bizum may import [] of ours, not bizum/format"},
-		{"bizum/kafka/a.go", `import "bizumctl/bizum"`, "bizum/kafka may import [] of ours, not bizum"},
+		{"bizum/kafka/a.go", `import "bizumctl/bizum"`, `bizum/kafka may import ["bizum/kafka/batch"] of ours, not bizum`},
 		{"bizum/devbroker/a.go", `import "bizumctl/bizum"`, "bizum/devbroker may import [] of ours, not bizum"},
 		{"bizum/format/a.go", `import "bizumctl/commands"`, `bizum/format may import ["bizum"] of ours, not commands`},
 		{"bizum/ledger/a.go", `import "bizumctl/bizum/kafka"`,

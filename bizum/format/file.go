@@ -21,7 +21,7 @@ func Extension(name string) string {
 // ErrLineBreak means that a payment has a line break inside, so that it is no line of text.
 var ErrLineBreak = errors.New("a line break inside, which a line of text cannot hold")
 
-// Writer writes the rows of a file. What a row was made of must stay as it is until Close.
+// Writer writes the rows of a file. Append copies what it keeps of a row.
 type Writer interface {
 	// Append adds a row. After ErrLineBreak, and only then, the file is as it was before.
 	Append(r *Row) error

@@ -44,6 +44,7 @@ type parquetWriter struct {
 	kinds   [bizum.Received + 1]string
 	key     string // of the row before
 	account string // what it is written as
+	texts   []byte // of the slab's rows
 	text    int    // bytes of text in the slab
 	group   int    // and in the group of rows
 	size    int64
@@ -64,7 +65,7 @@ func (w *parquetWriter) Append(r *Row) error {
 	if r.Account != w.key {
 		w.key, w.account = r.Account, strings.ToValidUTF8(r.Account, "\ufffd") // a key may be any bytes
 	}
-	w.slab = append(w.slab, record{r.Name, int64(r.Amount), r.Concept, w.kinds[r.Kind], w.account, w.topic,
+	w.slab = append(w.slab, record{w.keep(r.Name), int64(r.Amount), w.keep(r.Concept), w.kinds[r.Kind], w.account, w.topic,
 		r.Partition, r.Offset, r.Time.UnixMilli()})
 	w.text += len(r.Name) + len(r.Concept) + len(r.Account)
 	if len(w.slab) < slabRows && w.text < slabText {
@@ -73,13 +74,20 @@ func (w *parquetWriter) Append(r *Row) error {
 	return w.flush()
 }
 
+// keep copies a text, which is good until the slab is handed over.
+func (w *parquetWriter) keep(text []byte) []byte {
+	start := len(w.texts)
+	w.texts = append(w.texts, text...)
+	return w.texts[start:len(w.texts):len(w.texts)]
+}
+
 // flush hands the slab over.
 func (w *parquetWriter) flush() error {
 	if _, err := w.writer.Write(w.slab); err != nil {
 		return err
 	}
 	w.group += w.text
-	w.slab, w.text = w.slab[:0], 0
+	w.slab, w.texts, w.text = w.slab[:0], w.texts[:0], 0
 	if w.group >= groupText {
 		w.group = 0
 		if err := w.writer.Flush(); err != nil {

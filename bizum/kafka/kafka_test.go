@@ -140,7 +140,7 @@ func (b *bench) read(partition int32, from, end int64) (values []string) {
 		return nil
 	}
 	err := b.cluster.Read(b.ctx, b.topic, partition, from, func(batch kafka.Batch) error {
-		for r := range batch.Records() {
+		for r := range batch.Records {
 			if r.Offset < end {
 				values = append(values, string(r.Value))
 			}
@@ -475,7 +475,7 @@ func TestLeaderMoves(t *testing.T) {
 		go func() {
 			var seen []string
 			_ = b.cluster.Read(b.ctx, b.topic, p, 0, func(batch kafka.Batch) error {
-				for r := range batch.Records() {
+				for r := range batch.Records {
 					seen = append(seen, string(r.Value))
 				}
 				if len(seen) >= total/2 {
@@ -973,7 +973,7 @@ func TestCorruptBatch(t *testing.T) {
 	})
 	var got []string
 	err := b.cluster.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
-		for r := range batch.Records() {
+		for r := range batch.Records {
 			got = append(got, string(r.Value))
 		}
 		return nil
@@ -1030,7 +1030,7 @@ func TestOutage(t *testing.T) {
 	var seen []string
 	go func() {
 		_ = b.cluster.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
-			for r := range batch.Records() {
+			for r := range batch.Records {
 				seen = append(seen, string(r.Value))
 			}
 			if len(seen) >= total {
@@ -1197,7 +1197,7 @@ func TestTopicMadeAnew(t *testing.T) {
 	read, ended := make(chan string, 100), make(chan error, 1)
 	go func() {
 		ended <- b.cluster.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
-			for r := range batch.Records() {
+			for r := range batch.Records {
 				read <- string(r.Value)
 			}
 			return nil

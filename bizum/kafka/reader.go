@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math/bits"
 	"slices"
 	"time"
@@ -53,24 +52,28 @@ type Batch struct {
 	Partition  int32
 	From, Next int64
 
+	first, end       int64 // offsets that are wanted
 	batches          []batch.Batch
 	answer, unfolded *buffer // which the records are in
 }
 
 // Records goes through the batch in order. The record that it yields is one and the same each time.
-func (b *Batch) Records() iter.Seq[*Record] {
-	return func(yield func(*Record) bool) {
-		for i := range b.batches {
-			for r := range b.batches[i].Records {
-				if r.Offset < b.From { // a fetch brings whole batches, also what lies before the position
-					continue
-				}
-				if !yield(r) {
-					return
-				}
+func (b *Batch) Records(yield func(*Record) bool) {
+	for i := range b.batches {
+		for r := range b.batches[i].Records {
+			if r.Offset < b.first { // a fetch brings whole batches, also what lies before the position
+				continue
+			}
+			if r.Offset >= b.end || !yield(r) {
+				return
 			}
 		}
 	}
+}
+
+// Limit leaves out the records before the offset first, and those from end on.
+func (b *Batch) Limit(first, end int64) {
+	b.first, b.end = max(b.first, first), min(b.end, end)
 }
 
 func (b *Batch) release() {
@@ -143,7 +146,7 @@ func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, 
 	r.memory = newMemory(2*fetchBytesLess, 2*unfoldBytes, c.memory.unfolder)
 	r.bytesMin, r.bytes = fetchBytesLess, fetchBytesLess
 	err = r.run(ctx, func(b Batch) error {
-		for r := range b.Records() {
+		for r := range b.Records {
 			if r.Offset >= end {
 				break
 			}

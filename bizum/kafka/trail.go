@@ -71,7 +71,7 @@ func (t *Trail) ReadSource(ctx context.Context, position int64,
 
 // plain goes through a batch's records in built-in types.
 func (b *Batch) plain(yield func(offset, timestamp int64, key, value []byte) bool) {
-	for r := range b.Records() {
+	for r := range b.Records {
 		if !yield(r.Offset, r.Timestamp, r.Key, r.Value) {
 			return
 		}

@@ -32,6 +32,7 @@ type keeper struct {
 	last      time.Time // of a commit
 	line      []byte
 	done      Committed // by the open transaction
+	texts     []byte    // of its entries
 }
 
 type batch struct {
@@ -212,7 +213,7 @@ func (k *keeper) message(ctx context.Context, offset, timestamp int64, key, valu
 	}
 	at("applied")
 	if wanted {
-		k.done.Entries = append(k.done.Entries, Entry{entry, offset, time.UnixMilli(timestamp)})
+		k.done.Entries = append(k.done.Entries, Entry{k.kept(entry), offset, time.UnixMilli(timestamp)})
 	}
 	k.done.Booked++
 	if payment.Rounded {
@@ -225,6 +226,16 @@ func (k *keeper) message(ctx context.Context, offset, timestamp int64, key, valu
 	}
 	at("written")
 	return nil
+}
+
+// kept returns an entry that stays good after its batch, until what is done has been shown.
+func (k *keeper) kept(e bizum.Entry) bizum.Entry {
+	for _, text := range []*[]byte{&e.Name, &e.Concept, &e.Account} {
+		start := len(k.texts)
+		k.texts = append(k.texts, *text...)
+		*text = k.texts[start:len(k.texts):len(k.texts)]
+	}
+	return e
 }
 
 // keyMost is the longest name of an account, in bytes.
@@ -296,6 +307,7 @@ func (k *keeper) commit(ctx context.Context) error {
 	k.open, k.committed, k.last = false, k.position, k.Now()
 	done := k.done
 	k.done = Committed{}
+	defer func() { k.texts = k.texts[:0] }()
 	if len(done.Rejected)+done.Booked == 0 {
 		return nil
 	}

@@ -113,7 +113,7 @@ type Committed struct {
 	Sole      *bizum.Account // it, if there is only one
 }
 
-// Entry is a payment in the ledger. Payment and Account are good for as long as they are kept.
+// Entry is a payment in the ledger. Its texts are good until Show has returned.
 type Entry struct {
 	bizum.Entry
 	Offset int64
