@@ -1,6 +1,7 @@
 package bizum
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,20 +11,14 @@ import (
 // DefaultAccount is the account of a message without a key.
 const DefaultAccount = "cuenta"
 
-// Book keeps the balance of every account. It is given a payment and answers with an entry.
-//
-// Short names, which is nearly all, are in a map without pointers: with a million accounts a look-up costs what memory
-// takes to answer, so the balance is where the name is, and there is nothing for the garbage collector to follow.
+var defaultKey = []byte(DefaultAccount)
+
+// Book keeps the balance of every account. It is given a payment and returns an entry.
 type Book struct {
 	initial Amount
-	short   map[shortName]Amount
-	long    map[string]Amount
-}
-
-// shortName is a name, filled up with zeros, and its length.
-type shortName struct {
-	text   [15]byte
-	length byte
+	table   table
+	long    map[string]*Amount // accounts whose names have no room in the table
+	hashes  [ahead]uint64      // of the postings that are looked up together
 }
 
 // Account is a name and what it owns.
@@ -32,7 +27,8 @@ type Account struct {
 	Balance Amount
 }
 
-// Entry is a payment in the book, with the balance after it. Account may alias the key it was booked by.
+// Entry is a payment in the book, with the balance after it. Account may alias the key it was booked
+// by.
 type Entry struct {
 	Payment
 	Account []byte
@@ -40,98 +36,169 @@ type Entry struct {
 	Opens   bool // the first entry of its account
 }
 
-// NewBook opens a book in which every account begins with the initial balance.
-func NewBook(initial Amount) *Book {
-	return &Book{initial: initial, short: make(map[shortName]Amount), long: make(map[string]Amount)}
+// Posting is what a payment does to an account, and the balance after it.
+type Posting struct {
+	Key     []byte // of the message
+	Change  Amount
+	Balance Amount
+	Opens   bool // the first posting of its account
 }
 
-// Apply books a payment on the account that a message's key names. The only error is a balance that no longer fits;
-// the book is then as it was before.
+// NewBook opens a book in which every account begins with the initial balance.
+func NewBook(initial Amount) *Book {
+	return &Book{initial: initial, table: newTable(), long: make(map[string]*Amount)}
+}
+
+// Apply books a payment on the account that a message's key names. The only error is a balance that
+// no longer fits; the book is then as it was before.
 func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
 	if len(key) == 0 {
 		key = defaultKey
 	}
-	before, known := b.initial, false
-	name, isShort := short(key)
-	if balance, ok := b.balance(name, key, isShort); ok {
-		before, known = balance, true
+	posting := Posting{Key: key, Change: p.Change()}
+	if err := b.post(&posting, b.table.hash(key)); err != nil {
+		return Entry{}, err
 	}
-	balance, ok := before.Add(p.Change())
-	switch {
-	case !ok:
-		return Entry{}, fmt.Errorf("account %s: a balance of %v cannot take %v: it would pass ±%v",
-			quote(key), before, p.Change(), Amount(math.MaxInt64))
-	case isShort:
-		b.short[name] = balance
-	default:
-		b.long[string(key)] = balance
-	}
-	return Entry{Payment: p, Account: key, Balance: balance, Opens: !known}, nil
+	return Entry{Payment: p, Account: key, Balance: posting.Balance, Opens: posting.Opens}, nil
 }
 
-// Set gives an account the balance that was booked elsewhere.
-func (b *Book) Set(account []byte, balance Amount) {
-	if name, isShort := short(account); isShort {
-		b.short[name] = balance
-	} else {
-		b.long[string(account)] = balance
-	}
-}
+// ahead is how many accounts are looked up together. With many accounts each one is a wait for
+// memory, and so they overlap.
+const ahead = 64
 
-// Balance answers what an account owns, and false when it was never opened.
-func (b *Book) Balance(account []byte) (balance Amount, known bool) {
-	name, isShort := short(account)
-	return b.balance(name, account, isShort)
-}
-
-func short(account []byte) (name shortName, isShort bool) {
-	if len(account) > len(name.text) {
-		return name, false
-	}
-	copy(name.text[:], account)
-	name.length = byte(len(account))
-	return name, true
-}
-
-func (b *Book) balance(name shortName, key []byte, isShort bool) (balance Amount, known bool) {
-	if isShort {
-		balance, known = b.short[name]
-	} else {
-		balance, known = b.long[string(key)]
-	}
-	return balance, known
-}
-
-// Merge books what another book, of the same initial balance, has booked: what each account has gained or lost in it.
-func (b *Book) Merge(other *Book) error {
-	for _, a := range other.Accounts() {
-		balance, known := b.Balance([]byte(a.Name))
-		if !known {
-			balance = b.initial
+// ApplyAll books postings in order, and fills in what the balances are after them. It returns how
+// many of them it has booked: all, unless a balance no longer fits.
+func (b *Book) ApplyAll(postings []Posting) (booked int, err error) {
+	for len(postings) > 0 {
+		block := postings[:min(len(postings), ahead)]
+		postings = postings[len(block):]
+		for i := range block {
+			if len(block[i].Key) == 0 {
+				block[i].Key = defaultKey
+			}
+			if i > 0 && string(block[i].Key) == string(block[i-1].Key) { // so it is with a single account
+				b.hashes[i] = b.hashes[i-1]
+				continue
+			}
+			b.hashes[i] = b.table.hash(block[i].Key)
 		}
-		sum, ok := balance.Add(a.Balance - other.initial)
-		if !ok {
-			return fmt.Errorf("account %s: a balance of %v cannot take %v: it would pass ±%v", quote(a.Name), balance,
-				a.Balance-other.initial, Amount(math.MaxInt64))
+		b.table.touch(b.hashes[:len(block)])
+		for i := range block {
+			if err := b.post(&block[i], b.hashes[i]); err != nil {
+				return booked + i, err
+			}
 		}
-		b.Set([]byte(a.Name), sum)
+		booked += len(block)
+	}
+	return booked, nil
+}
+
+// post books a posting whose key is not empty.
+func (b *Book) post(p *Posting, hash uint64) error {
+	balance := b.find(p.Key, hash)
+	before := b.initial
+	if p.Opens = balance == nil; !p.Opens {
+		before = *balance
+	}
+	after, ok := before.Add(p.Change)
+	if !ok {
+		return overflow(p.Key, before, p.Change)
+	}
+	if p.Balance = after; p.Opens {
+		b.open(p.Key, hash, after)
+	} else {
+		*balance = after
 	}
 	return nil
 }
 
-var defaultKey = []byte(DefaultAccount)
+func overflow(account []byte, balance, change Amount) error {
+	return fmt.Errorf("account %s: a balance of %v cannot take %v: it would pass ±%v",
+		quote(account), balance, change, Amount(math.MaxInt64))
+}
+
+// find returns where an account's balance is, nil if it was never opened. It is good until another
+// account is opened.
+func (b *Book) find(account []byte, hash uint64) *Amount {
+	if fits(account) {
+		return b.table.find(account, hash)
+	}
+	return b.long[string(account)]
+}
+
+func (b *Book) open(account []byte, hash uint64, balance Amount) {
+	if fits(account) {
+		b.table.insert(account, hash, balance)
+	} else {
+		b.long[string(account)] = &balance
+	}
+}
+
+// Set gives an account the balance that was booked elsewhere.
+func (b *Book) Set(account []byte, balance Amount) {
+	hash := b.table.hash(account)
+	if known := b.find(account, hash); known != nil {
+		*known = balance
+	} else {
+		b.open(account, hash, balance)
+	}
+}
+
+// Balance returns what an account owns, and reports whether it was ever opened.
+func (b *Book) Balance(account []byte) (balance Amount, known bool) {
+	if found := b.find(account, b.table.hash(account)); found != nil {
+		return *found, true
+	}
+	return 0, false
+}
+
+// errInitial is our own mistake.
+var errInitial = errors.New("bizum: internal error: books of another initial balance are merged")
+
+// Merge adds what another book, of the same initial balance, has booked: what each account has
+// gained or lost in it. The error is a balance that no longer fits; some accounts are merged then.
+func (b *Book) Merge(other *Book) (err error) {
+	if b.initial != other.initial {
+		panic(errInitial)
+	}
+	for account, balance := range other.all {
+		before, known := b.Balance(account)
+		if !known {
+			b.Set(account, balance)
+			continue
+		}
+		change, ok := balance.Add(-other.initial)
+		sum, fits := before.Add(change)
+		if !ok || !fits || other.initial == math.MinInt64 {
+			return overflow(account, before, change)
+		}
+		b.Set(account, sum)
+	}
+	return nil
+}
+
+// all goes through the accounts, in no order. A name is good until the next one.
+func (b *Book) all(yield func(account []byte, balance Amount) bool) {
+	for s := range b.table.all {
+		if !yield(s.account(), s.balance) {
+			return
+		}
+	}
+	for name, balance := range b.long {
+		if !yield([]byte(name), *balance) {
+			return
+		}
+	}
+}
 
 // Len is the number of accounts.
-func (b *Book) Len() int { return len(b.short) + len(b.long) }
+func (b *Book) Len() int { return b.table.used + len(b.long) }
 
 // Accounts lists the accounts, sorted by name.
 func (b *Book) Accounts() []Account {
 	list := make([]Account, 0, b.Len())
-	for name, balance := range b.short {
-		list = append(list, Account{string(name.text[:name.length]), balance})
-	}
-	for name, balance := range b.long {
-		list = append(list, Account{name, balance})
+	for name, balance := range b.all {
+		list = append(list, Account{string(name), balance})
 	}
 	slices.SortFunc(list, func(a, b Account) int { return strings.Compare(a.Name, b.Name) })
 	return list

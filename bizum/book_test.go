@@ -150,3 +150,31 @@ func TestBookNames(t *testing.T) {
 		t.Errorf("%d accounts %v, want %v", book.Len(), got, want)
 	}
 }
+
+// BenchmarkApplyAll books blocks of postings: on one account, and on a million in no order.
+func BenchmarkApplyAll(b *testing.B) {
+	for _, accounts := range []int{1, 1_000_000} {
+		book, rng := bizum.NewBook(0), rand.New(rand.NewPCG(1, 1))
+		postings := make([]bizum.Posting, 4<<20/64*64)
+		for i := range postings {
+			postings[i] = bizum.Posting{Key: fmt.Appendf(nil, "cuenta-%d", rng.IntN(accounts)), Change: 1}
+		}
+		if _, err := book.ApplyAll(postings); err != nil {
+			b.Fatal(err)
+		}
+		for _, size := range []int{1, 64} {
+			b.Run(fmt.Sprintf("accounts=%d/block=%d", accounts, size), func(b *testing.B) {
+				at := 0
+				for b.Loop() {
+					if _, err := book.ApplyAll(postings[at : at+size]); err != nil {
+						b.Fatal(err)
+					}
+					if at += size; at+size > len(postings) {
+						at = 0
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/posting")
+			})
+		}
+	}
+}

@@ -111,9 +111,23 @@ func (f *fold) add(ctx context.Context, partition int32, from int64, book *bizum
 	return err
 }
 
+// block is how many payments are booked together: the book looks their accounts up at once.
+const block = 64
+
 // batch books a batch.
 func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
-	var seen, rounded int64
+	var postings [block]bizum.Posting
+	var offsets [block]int64
+	full, seen, rounded := 0, int64(0), int64(0)
+	post := func() error {
+		booked, err := book.ApplyAll(postings[:full])
+		if err != nil {
+			return fmt.Errorf("message at %s/%d@%d: %w", f.topic, b.Partition, offsets[booked], err)
+		}
+		seen += int64(full)
+		full = 0
+		return nil
+	}
 	for r := range b.Records {
 		p, err := bizum.ParsePayment(r.Value)
 		if err != nil {
@@ -122,13 +136,20 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 			}
 			continue
 		}
-		if _, err := book.Apply(r.Key, p); err != nil {
-			return fmt.Errorf("message at %s/%d@%d: %w", f.topic, b.Partition, r.Offset, err)
-		}
-		seen++
 		if p.Rounded {
 			rounded++
 		}
+		postings[full] = bizum.Posting{Key: r.Key, Change: p.Change()}
+		offsets[full] = r.Offset
+		if full++; full < block {
+			continue
+		}
+		if err := post(); err != nil {
+			return err
+		}
+	}
+	if err := post(); err != nil {
+		return err
 	}
 	if seen > 0 {
 		f.waiting.Stop()
