@@ -14,7 +14,7 @@ import (
 // What the readers of a cluster hold together, in bytes, however many they are: answers of brokers
 // as they came, and records unfolded from them.
 const (
-	answersMax  = 8 << 20
+	answersMax  = 12 << 20
 	unfoldedMax = 12 << 20
 )
 
@@ -24,10 +24,25 @@ const (
 type memory struct {
 	answers, unfolded *pool
 	unfolder          *batch.Unfolder
+	readers           atomic.Int32
 }
 
 func newMemory(answers, unfolded int64, unfolder *batch.Unfolder) *memory {
-	return &memory{newPool(answers), newPool(unfolded), unfolder}
+	return &memory{answers: newPool(answers), unfolded: newPool(unfolded), unfolder: unfolder}
+}
+
+// What a reader asks for at once, at most and at least. A fetch takes the broker a while, however
+// small it is, so a reader that is alone asks for much; the answer fits a power of two.
+const (
+	fetchBytesMax = 4<<20 - 1<<10
+	fetchBytesMin = 256<<10 - 1<<10
+)
+
+// share is how much each reader may ask for: it has up to three answers, one in use, one ready and
+// one that is being received.
+func (m *memory) share() int32 {
+	share := m.answers.max/3/int64(max(m.readers.Load(), 1)) - 1<<10
+	return int32(min(max(share, fetchBytesMin), fetchBytesMax))
 }
 
 // pool lends buffers that have no more than max bytes together.
@@ -36,7 +51,7 @@ type pool struct {
 	borrowed *semaphore.Weighted
 
 	mu   sync.Mutex
-	free [][]byte
+	free []*buffer
 	size int64 // of those that are free
 }
 
@@ -46,10 +61,11 @@ func newPool(max int64) *pool {
 
 // buffer is a borrowed one. Whoever made it is its first user.
 type buffer struct {
-	bytes []byte
-	pool  *pool // nil: none
-	cost  int64
-	users atomic.Int32
+	bytes   []byte
+	batches []batch.Batch // in bytes
+	pool    *pool         // nil: none
+	cost    int64
+	users   atomic.Int32
 }
 
 // borrow waits for room for so many bytes, or for ctx to end. The buffer's capacity may be 0 all the
@@ -59,23 +75,24 @@ func (p *pool) borrow(ctx context.Context, size int64) (*buffer, error) {
 	if err := p.borrowed.Acquire(ctx, cost); err != nil {
 		return nil, err
 	}
-	b := &buffer{bytes: p.take(size), pool: p, cost: cost}
+	b := p.take(size)
+	b.cost = cost
 	b.retain()
 	return b, nil
 }
 
-// take returns a free buffer of at least this size, or nil.
-func (p *pool) take(size int64) []byte {
+// take returns a free buffer of at least this size, or an empty one.
+func (p *pool) take(size int64) *buffer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, free := range slices.Backward(p.free) {
-		if int64(cap(free)) >= size {
+		if int64(cap(free.bytes)) >= size {
 			p.free = slices.Delete(p.free, i, i+1)
-			p.size -= int64(cap(free))
+			p.size -= int64(cap(free.bytes))
 			return free
 		}
 	}
-	return nil
+	return &buffer{pool: p}
 }
 
 // retain adds a user.
@@ -95,9 +112,11 @@ func (b *buffer) release() {
 func (p *pool) giveBack(b *buffer) {
 	p.mu.Lock()
 	if size := int64(cap(b.bytes)); size > 0 && p.size+size <= p.max {
-		p.free = append(p.free, b.bytes[:0])
+		b.bytes, b.batches = b.bytes[:0], b.batches[:0]
+		p.free = append(p.free, b)
 		p.size += size
 	}
+	cost := b.cost
 	p.mu.Unlock()
-	p.borrowed.Release(b.cost)
+	p.borrowed.Release(cost)
 }

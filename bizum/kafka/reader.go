@@ -30,13 +30,8 @@ import (
 // whole, however large). Sarama opens and authenticates its connections; what is said on them then
 // is in connection.go and fetch.go, how batches are read in package batch.
 
-// How much is asked for at once. A fetch waits at the broker for the first record that comes, at
-// most fetchWait.
-const (
-	fetchBytes     = 1<<20 - 1<<10 // the answer to it fits a power of two
-	fetchBytesLess = 256<<10 - 1<<10
-	fetchWait      = 500 * time.Millisecond
-)
+// A fetch waits at the broker for the first record that comes, at most fetchWait.
+const fetchWait = 500 * time.Millisecond
 
 // deliverBytes is about how many bytes of records are delivered at once: few enough that what was
 // checked is still near the processor when it is used.
@@ -124,7 +119,7 @@ func (c *Cluster) Read(ctx context.Context, topic string, partition int32, posit
 
 func (c *Cluster) reader(topic, id string, partition int32, position int64) *reader {
 	return &reader{cluster: c, topic: topic, id: id, partition: partition, position: position,
-		memory: c.memory, bytesMin: fetchBytes, bytes: fetchBytes,
+		memory:    c.memory,
 		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID))}
 }
 
@@ -143,8 +138,7 @@ func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, 
 		return start, end, err
 	}
 	r := c.reader(topic, "", partition, from)
-	r.memory = newMemory(2*fetchBytesLess, 2*unfoldBytes, c.memory.unfolder)
-	r.bytesMin, r.bytes = fetchBytesLess, fetchBytesLess
+	r.memory = newMemory(3*fetchBytesMin, 2*unfoldBytes, c.memory.unfolder)
 	err = r.run(ctx, func(b Batch) error {
 		for r := range b.Records {
 			if r.Offset >= end {
@@ -172,8 +166,7 @@ type reader struct {
 	partition int32
 	id        string // of the topic, once known
 	position  int64  // of the next request
-	bytesMin  int32  // to ask for
-	bytes     int32  // and what is asked for now, for the sake of a large batch
+	bytes     int32  // to ask for, for the sake of a large batch; 0: the usual
 	memory    *memory
 	formatter *kmsg.RequestFormatter
 
@@ -181,34 +174,34 @@ type reader struct {
 	silence   silence   // of the broker
 	asked     bool      // for position: an answer is under way
 	throttled time.Time // when the next request may go
-	scratch   [2][]batch.Batch
-	turn      int // of scratch
 }
+
+// batchesReady is how many batches wait to be delivered while one is being handled.
+const batchesReady = 2
 
 // run fetches in a goroutine of its own, one batch ahead of deliver, and returns when that has
 // ended.
 func (r *reader) run(ctx context.Context, deliver func(Batch) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	batches, ended := make(chan Batch), make(chan error, 1)
+	r.memory.readers.Add(1)
+	defer r.memory.readers.Add(-1)
+	batches := make(chan Batch, batchesReady)
+	var ended, refused error
 	go func() {
+		defer close(batches)
 		defer r.disconnect()
-		ended <- r.readAll(ctx, batches)
+		ended = r.readAll(ctx, batches)
 	}()
-	for {
-		select {
-		case b := <-batches:
-			err := deliver(b)
-			b.release()
-			if err != nil {
+	for b := range batches {
+		if refused == nil && ctx.Err() == nil {
+			if refused = deliver(b); refused != nil {
 				stop()
-				<-ended
-				return err
 			}
-		case err := <-ended:
-			return err
 		}
+		b.release()
 	}
+	return cmp.Or(refused, ended)
 }
 
 func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
@@ -310,7 +303,7 @@ func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 		return b, nil
 	}
 	b, err := r.memory.answers.borrow(ctx, size)
-	if err == nil && b.bytes == nil && size <= fetchBytes+1<<10 {
+	if err == nil && b.bytes == nil && size <= int64(r.memory.share())+1<<10 {
 		b.bytes = make([]byte, 0, 1<<bits.Len64(uint64(size-1)))
 	}
 	return b, err
@@ -319,7 +312,8 @@ func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 // ask sends the request for what is at the position.
 func (r *reader) ask() error {
 	r.asked = true
-	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, r.bytes))
+	bytes := max(r.bytes, r.memory.share())
+	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, bytes))
 }
 
 func (r *reader) disconnect() {
@@ -362,7 +356,8 @@ func (r *reader) connect(known string) (found connection, err error) {
 // split delivers what an answer holds. It has sent the next request before it begins to unfold.
 func (r *reader) split(ctx context.Context, answer *buffer, f fetched, batches chan<- Batch) error {
 	from := r.position
-	parsed, bad := r.parse(f.records)
+	parsed, bad := r.parse(f.records, answer.batches)
+	answer.batches = parsed
 	if bad == nil {
 		r.askAhead()
 	}
@@ -386,16 +381,14 @@ func (r *reader) askAhead() {
 
 // parse reads the batches of an answer, except for their records, and moves the position after them.
 // The error is what is wrong with the one at the position.
-func (r *reader) parse(records []byte) (parsed []batch.Batch, err error) {
-	parsed = r.scratch[r.turn][:0]
-	defer func() { r.scratch[r.turn] = parsed; r.turn = 1 - r.turn }()
-	position, bytes := r.position, r.bytesMin
+func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, error) {
+	position, bytes := r.position, int32(0)
 	for len(records) > 0 {
 		b, rest, err := batch.Parse(records)
 		switch {
 		case errors.Is(err, batch.ErrPartial):
 			if r.position == position { // nothing but a batch that is larger than what was asked for
-				bytes = int32(max(batch.Size(records), min(2*int64(r.bytes), batch.MaxBytes)))
+				bytes = int32(min(max(batch.Size(records), 2*int64(max(r.bytes, fetchBytesMax))), batch.MaxBytes))
 			}
 			rest = nil
 		case errors.Is(err, batch.ErrOldFormat):

@@ -81,17 +81,28 @@ func (b *Batch) Records(yield func(*Record) bool) {
 // decode reads the record at a place, with its offset and timestamp as differences, and returns the
 // place after it, or -1 if it is not well formed.
 func (r *Record) decode(b []byte, at int) int {
-	length, at := varint(b, at)
+	length, ok := short(b, at)
+	if at++; !ok {
+		length, at = varint(b, at-1)
+	}
 	if at < 0 || length < 1 || length > int64(len(b)-at) {
 		return -1
 	}
 	end := at + int(length)
 	b = b[:end]
-	r.Timestamp, at = varlong(b, at+1) // after the attributes, which have no meaning yet
-	r.Offset, at = varint(b, at)
-	r.Key, at = field(b, at)
-	r.Value, at = field(b, at)
-	if at < 0 {
+	at++ // over the attributes, which have no meaning yet
+	if r.Timestamp, ok = short(b, at); ok {
+		at++
+	} else if r.Timestamp, at = varlong(b, at); at < 0 {
+		return -1
+	}
+	if r.Offset, at = varint(b, at); at < 0 {
+		return -1
+	}
+	if r.Key, at = field(b, at); at < 0 {
+		return -1
+	}
+	if r.Value, at = field(b, at); at < 0 {
 		return -1
 	}
 	r.headers = b[at:]
@@ -125,7 +136,10 @@ func headersEnd(b []byte, at int) int {
 // field reads a length and so many bytes; a length of -1 is nil. It returns the place after it, or
 // -1.
 func field(b []byte, at int) ([]byte, int) {
-	length, at := varint(b, at)
+	length, ok := short(b, at)
+	if at++; !ok {
+		length, at = varint(b, at-1)
+	}
 	switch {
 	case at < 0 || length > int64(len(b)-at) || length < -1:
 		return nil, -1
@@ -136,16 +150,18 @@ func field(b []byte, at int) ([]byte, int) {
 	return b[at:end:end], end
 }
 
-// varint reads a number of 32 bits at a place, and returns the place after it, or -1. A place of -1
-// is none.
-func varint(b []byte, at int) (int64, int) {
-	if uint(at) < uint(len(b)) && b[at] < 0x80 { // mostly
-		return int64(b[at]>>1) ^ -int64(b[at]&1), at + 1
+// short reads a number of one byte, as most are, and reports whether it is one.
+func short(b []byte, at int) (n int64, ok bool) {
+	if uint(at) >= uint(len(b)) {
+		return 0, false
 	}
-	return longVarint(b, at)
+	return unzigzag(uint64(b[at])), b[at] < 0x80
 }
 
-func longVarint(b []byte, at int) (int64, int) {
+func unzigzag(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
+
+// varint reads a number of 32 bits at a place, and returns the place after it, or -1.
+func varint(b []byte, at int) (int64, int) {
 	n, at := varlong(b, at)
 	if n > math.MaxInt32 || n < math.MinInt32 {
 		return 0, -1
@@ -158,7 +174,17 @@ func varlong(b []byte, at int) (int64, int) {
 	if uint(at) >= uint(len(b)) {
 		return 0, -1
 	}
-	n, length := binary.Varint(b[at:])
+	if b = b[at:]; len(b) >= 3 { // mostly
+		switch {
+		case b[0] < 0x80:
+			return unzigzag(uint64(b[0])), at + 1
+		case b[1] < 0x80:
+			return unzigzag(uint64(b[0]&0x7f) | uint64(b[1])<<7), at + 2
+		case b[2] < 0x80:
+			return unzigzag(uint64(b[0]&0x7f) | uint64(b[1]&0x7f)<<7 | uint64(b[2])<<14), at + 3
+		}
+	}
+	n, length := binary.Varint(b)
 	if length <= 0 {
 		return 0, -1
 	}
