@@ -1,0 +1,380 @@
+package kafka_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/kafka/batch"
+)
+
+// crafted is a record of a batch that no well-behaved producer makes.
+type crafted struct {
+	offset, timestamp int64 // differences
+	value             string
+	headers           []byte // encoded, with their number; nil: none
+}
+
+// append appends the record as it stands in a batch.
+func (r crafted) append(b []byte) []byte {
+	record := binary.AppendVarint([]byte{0}, r.timestamp)
+	record = binary.AppendVarint(record, r.offset)
+	record = binary.AppendVarint(record, -1)
+	record = append(binary.AppendVarint(record, int64(len(r.value))), r.value...)
+	if r.headers == nil {
+		r.headers = []byte{0}
+	}
+	record = append(record, r.headers...)
+	return append(binary.AppendVarint(b, int64(len(record))), record...)
+}
+
+// craft makes a batch; change may make it worse before its checksum is made.
+func craft(change func(*kmsg.RecordBatch), records ...crafted) []byte {
+	b := kmsg.RecordBatch{Magic: 2, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1,
+		NumRecords: int32(len(records)), LastOffsetDelta: int32(len(records) - 1)}
+	for _, r := range records {
+		b.Records = r.append(b.Records)
+	}
+	if change != nil {
+		change(&b)
+	}
+	return seal(b)
+}
+
+func zstandard(b *kmsg.RecordBatch) {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+	if err != nil {
+		panic(err)
+	}
+	b.Attributes, b.Records = 4, encoder.EncodeAll(b.Records, nil)
+}
+
+// send appends a batch to the topic as it stands.
+func (b *bench) send(records []byte) {
+	b.Helper()
+	partition := kmsg.NewProduceRequestTopicPartition()
+	partition.Records = records
+	topic := kmsg.NewProduceRequestTopic()
+	topic.Topic, topic.Partitions = b.topic, []kmsg.ProduceRequestTopicPartition{partition}
+	request := kmsg.NewPtrProduceRequest()
+	request.Acks, request.TimeoutMillis, request.Topics = -1, 5000, []kmsg.ProduceRequestTopic{topic}
+	client := b.client(b.address, kgo.MaxVersions(kversion.V2_8_0())) // that name a topic by its name
+	response, err := client.SeedBrokers()[0].Request(b.ctx, request)
+	b.must(err)
+	b.must(kerr.ErrorForCode(response.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode))
+}
+
+// readUntil reads until an error.
+func (b *bench) readUntil() (values []string, err error) {
+	err = b.cluster.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
+		for r := range batch.Records {
+			values = append(values, string(r.Value))
+		}
+		return nil
+	})
+	return values, err
+}
+
+// Records that compress to less than a byte each are read.
+func TestEqualRecords(t *testing.T) {
+	b := newBench(t, 1)
+	var want []string
+	for range 10_000 {
+		want = append(want, "Maria;20;Cena;RECEPCIÓN")
+	}
+	b.write(b.writer(kafka.WriterConfig{Compression: "zstd"}), want...)
+	equal(t, b.read(0, 0, b.end(0)), want)
+}
+
+// A batch whose offsets are not what it says is refused as a whole, after the good one before it.
+func TestOffsetsInBatch(t *testing.T) {
+	good := craft(nil, crafted{0, 0, "a", nil}, crafted{1, 0, "b", nil}, crafted{2, 0, "c", nil})
+	for name, bad := range map[string][]byte{
+		"beyond the last": craft(nil, crafted{0, 0, "d", nil}, crafted{1 << 30, 0, "e", nil}, crafted{2, 0, "f", nil}),
+		"repeated":        craft(nil, crafted{0, 0, "d", nil}, crafted{0, 0, "e", nil}, crafted{2, 0, "f", nil}),
+		"last before first": craft(func(b *kmsg.RecordBatch) { b.LastOffsetDelta = -1 },
+			crafted{0, 0, "d", nil}),
+		"too many": craft(func(b *kmsg.RecordBatch) { b.NumRecords = 4 }, crafted{0, 0, "d", nil}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := fakeCluster(t)
+			b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+			binary.BigEndian.PutUint64(bad, 3)
+			b.serve(fake, append(bytes.Clone(good), bad...))
+			values, err := b.readUntil()
+			equal(t, values, []string{"a", "b", "c"})
+			if want := "corrupt batch at " + b.topic + "/0@3: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		})
+	}
+}
+
+// The same on a log that takes such a batch, as Kafka 4.3 does.
+func TestOffsetsInLog(t *testing.T) {
+	b := newBench(t, 1)
+	b.send(craft(nil, crafted{0, 0, "a", nil}, crafted{1, 0, "b", nil}, crafted{2, 0, "c", nil}))
+	b.send(craft(nil, crafted{0, 0, "d", nil}, crafted{1 << 30, 0, "e", nil}, crafted{2, 0, "f", nil}))
+	b.produce(0, "g")
+	values, err := b.readUntil()
+	equal(t, values, []string{"a", "b", "c"})
+	if want := "corrupt batch at " + b.topic + "/0@3: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// serve answers every fetch from the start with these batches.
+func (b *bench) serve(fake interface {
+	ControlKey(int16, func(kmsg.Request) (kmsg.Response, error, bool))
+	KeepControl()
+}, batches []byte) {
+	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		if request.(*kmsg.FetchRequest).Topics[0].Partitions[0].FetchOffset > 0 {
+			return nil, nil, false
+		}
+		return b.fetched(request, batches), nil, true
+	})
+}
+
+func (b *bench) fetched(request kmsg.Request, batches []byte) *kmsg.FetchResponse {
+	partition := kmsg.NewFetchResponseTopicPartition()
+	partition.HighWatermark, partition.LastStableOffset, partition.RecordBatches = 1000, 1000, batches
+	response := request.ResponseKind().(*kmsg.FetchResponse)
+	response.Topics = []kmsg.FetchResponseTopic{{Topic: b.topic,
+		Partitions: []kmsg.FetchResponseTopicPartition{partition}}}
+	return response
+}
+
+// Timestamps are what the log has, whatever that is.
+func TestTimestamps(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	var log []byte
+	var want []int64
+	for i, base := range []int64{-1, -2, 0, 1_700_000_000_000, 11_770_000_000_000, math.MaxInt64, math.MinInt64} {
+		made := craft(func(b *kmsg.RecordBatch) { b.FirstTimestamp = base },
+			crafted{0, 0, "x", nil}, crafted{1, 1, "x", nil}, crafted{2, math.MinInt64, "x", nil})
+		binary.BigEndian.PutUint64(made, uint64(3*i))
+		log = append(log, made...)
+		want = append(want, base, base+1, base+math.MinInt64)
+	}
+	b.serve(fake, log)
+	var got []int64
+	err := b.cluster.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
+		for r := range batch.Records {
+			got = append(got, r.Timestamp)
+		}
+		return errDone
+	})
+	if !errors.Is(err, errDone) || fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v, %v; want %v", got, err, want)
+	}
+}
+
+// heap collects garbage and returns what is in use.
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys - m.HeapReleased
+}
+
+// A few kilobytes that unfold to gigabytes are refused, in bounded memory.
+func TestBomb(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	headers := binary.AppendVarint(nil, 50_000_000)
+	bomb := craft(zstandard, crafted{0, 0, "x", append(headers, make([]byte, 100_000_000)...)})
+	runtime.GC()
+	before := heap()
+	binary.BigEndian.PutUint64(bomb, 1)
+	b.serve(fake, append(craft(nil, crafted{0, 0, "a", nil}), bomb...))
+	values, err := b.readUntil()
+	equal(t, values, []string{"a"})
+	if want := fmt.Sprintf("corrupt batch at %s/0@1: its records unfold to more than %d bytes", b.topic,
+		batch.MaxBytes); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if after := heap(); after > before+batch.MaxBytes+100<<20 {
+		t.Errorf("%d MiB, before %d MiB", after>>20, before>>20)
+	}
+}
+
+// cutter is a proxy to a broker. While it cuts, it ends each connection in the middle of an answer.
+type cutter struct {
+	net.Listener
+	target  string
+	cutting atomic.Bool
+	cuts    atomic.Int32
+}
+
+func newCutter(t *testing.T, target string) *cutter {
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &cutter{Listener: listener, target: target}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go c.pass(conn)
+		}
+	}()
+	return c
+}
+
+func (c *cutter) pass(client net.Conn) {
+	defer client.Close()
+	broker, err := net.Dial("tcp", c.target)
+	if err != nil {
+		return
+	}
+	defer broker.Close()
+	go func() {
+		_, _ = io.Copy(broker, client)
+		broker.Close()
+	}()
+	part := make([]byte, 32<<10)
+	for {
+		n, err := broker.Read(part)
+		if n > 1000 && c.cutting.Load() {
+			_, _ = client.Write(part[:n/2])
+			c.cuts.Add(1)
+			return
+		}
+		if _, failed := client.Write(part[:n]); failed != nil || err != nil {
+			return
+		}
+	}
+}
+
+// An answer that is cut in the middle is no corruption: it is waited for.
+func TestCutAnswers(t *testing.T) {
+	fake := fakeCluster(t) // a real broker would name its own address, not the proxy's
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	proxy := newCutter(t, b.address)
+	host, port, _ := net.SplitHostPort(proxy.Addr().String())
+	fake.ControlKey(int16(kmsg.Metadata), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		return b.metadataOf(request, host, port), nil, true
+	})
+	want := numbers(0, 100_000)
+	foreign := b.writer(kafka.WriterConfig{})
+	b.write(foreign, want...)
+	proxy.cutting.Store(true)
+	through := open(t, proxy.Addr().String())
+	var got []string
+	first := make(chan struct{})
+	time.AfterFunc(500*time.Millisecond, func() { proxy.cutting.Store(false); close(first) })
+	err := through.Read(b.ctx, b.topic, 0, 0, func(batch kafka.Batch) error {
+		for r := range batch.Records {
+			got = append(got, string(r.Value))
+		}
+		if len(got) >= len(want) {
+			return errDone
+		}
+		return nil
+	})
+	<-first
+	equal(t, got, want)
+	if !errors.Is(err, errDone) || proxy.cuts.Load() == 0 {
+		t.Errorf("%v, after %d cuts", err, proxy.cuts.Load())
+	}
+}
+
+// metadataOf is the answer of a cluster whose one broker is at an address.
+func (b *bench) metadataOf(request kmsg.Request, host, port string) kmsg.Response {
+	var number int32
+	_, _ = fmt.Sscan(port, &number)
+	response := request.ResponseKind().(*kmsg.MetadataResponse)
+	response.Brokers = []kmsg.MetadataResponseBroker{{Host: host, Port: number}}
+	topic := kmsg.NewMetadataResponseTopic()
+	topic.Topic = &b.topic
+	partition := kmsg.NewMetadataResponseTopicPartition()
+	partition.Replicas, partition.ISR = []int32{0}, []int32{0}
+	topic.Partitions = append(topic.Partitions, partition)
+	response.Topics = append(response.Topics, topic)
+	return response
+}
+
+// stranger accepts connections and sends bytes that are no answer.
+func stranger(t *testing.T, says string) string {
+	listener, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = conn.Write([]byte(says))
+				_, _ = io.Copy(io.Discard, conn)
+				conn.Close()
+			}()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// Who does not speak Kafka's protocol is told apart, whatever it claims to send.
+func TestStranger(t *testing.T) {
+	for name, says := range map[string]string{
+		"http":  "HTTP/1.1 400 Bad Request\r\n\r\n",
+		"small": "\x00\x00\x00\x01x", "negative": "\xff\xff\xff\xff", "large": "\x00\x7f\xff\xff and no more",
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := heap()
+			began := time.Now()
+			_, err := open(t, stranger(t, says)).Partitions(t.Context(), "bizums")
+			if !errors.Is(err, kafka.ErrUnreachable) || !strings.Contains(err.Error(), "does not speak Kafka's protocol") {
+				t.Errorf("%v", err)
+			}
+			if took, after := time.Since(began), heap(); took > 4*time.Second || after > before+20<<20 {
+				t.Errorf("after %v, %d MiB, before %d MiB", took, after>>20, before>>20)
+			}
+		})
+	}
+}
+
+// A broker that is too old is refused in words, before sarama meets it.
+func TestOldBroker(t *testing.T) {
+	fake := fakeCluster(t)
+	fake.ControlKey(int16(kmsg.ApiVersions), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		response := request.ResponseKind().(*kmsg.ApiVersionsResponse)
+		for key, max := range map[kmsg.Key]int16{kmsg.Produce: 2, kmsg.Fetch: 11, kmsg.Metadata: 5, kmsg.ApiVersions: 3} {
+			response.ApiKeys = append(response.ApiKeys,
+				kmsg.ApiVersionsResponseApiKey{ApiKey: int16(key), MaxVersion: max})
+		}
+		return response, nil, true
+	})
+	_, err := open(t, fake.ListenAddrs()[0]).Partitions(t.Context(), "bizums")
+	if err == nil || !strings.Contains(err.Error(), "its Kafka is older than 2.5") {
+		t.Error(err)
+	}
+}
