@@ -75,14 +75,22 @@ func (u *Unfolder) decode(codec Codec, from, to []byte) ([]byte, error) {
 	case LZ4:
 		return u.decodeLZ4(from, to)
 	}
+	return u.decodeZstd(from, to)
+}
+
+// decodeZstd takes most errors for a lack of room, until there is room for the largest batch: where a
+// block does not fit, the library has several words for it (v1.20.3), those for a corrupt one among
+// them.
+func (u *Unfolder) decodeZstd(from, to []byte) ([]byte, error) {
+	room := cap(to) - len(to)
 	all, err := u.zstd.DecodeAll(from, to[len(to):len(to)]) // its limits count from the start
-	if errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+	switch {
+	case err == nil && len(all) <= room:
+		return to[:len(to)+len(all)], nil
+	case err == nil || room < MaxBytes || errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return to, ErrShort
 	}
-	if err != nil {
-		return to, whole(err)
-	}
-	return to[:len(to)+len(all)], nil
+	return to, whole(err)
 }
 
 func (u *Unfolder) decodeGzip(from, to []byte) ([]byte, error) {
