@@ -120,13 +120,13 @@ func (o *balanceOptions) shower(c *console) (func(int32, *kafka.Record, *bizum.E
 					return err
 				}
 			}
-			return statement.row(r.Time(), string(e.Account), e.Payment, e.Balance)
+			return statement.row(r.Timestamp, string(e.Account), e.Payment, e.Balance)
 		}, nil
 	}
 	lines, err := newLines(c, o.output, true)
 	return func(partition int32, r *kafka.Record, e *bizum.Entry) error {
 		row := format.Row{Payment: e.Payment, Account: string(e.Account), Balance: e.Balance,
-			Partition: partition, Offset: r.Offset, Time: r.Time()}
+			Partition: partition, Offset: r.Offset, Timestamp: r.Timestamp}
 		return lines.row(&row)
 	}, err
 }

@@ -281,7 +281,7 @@ func (b *board) show(c ledger.Committed) error {
 	b.view.seen += int64(c.Booked)
 	b.view.rounded += int64(c.Rounded)
 	for _, e := range c.Entries {
-		r := kafka.Record{Offset: e.Offset, Timestamp: e.Time.UnixMilli()}
+		r := kafka.Record{Offset: e.Offset, Timestamp: e.Timestamp}
 		if err := b.row(c.Partition, &r, &e.Entry); err != nil {
 			return err
 		}

@@ -129,13 +129,13 @@ func (o *consumeOptions) shower(v *view) (func(int32, *kafka.Record) error, erro
 	case "table":
 		statement := newStatement(v.console, false)
 		return v.checked(func(_ int32, r *kafka.Record, p *bizum.Payment) error {
-			return v.shown(statement.row(r.Time(), bizum.AccountOf(r.Key), *p, 0))
+			return v.shown(statement.row(r.Timestamp, bizum.AccountOf(r.Key), *p, 0))
 		}), nil
 	}
 	lines, err := newLines(v.console, o.output, false)
 	return v.checked(func(partition int32, r *kafka.Record, p *bizum.Payment) error {
 		return v.shown(lines.row(&format.Row{Payment: *p, Account: bizum.AccountOf(r.Key),
-			Partition: partition, Offset: r.Offset, Time: r.Time()}))
+			Partition: partition, Offset: r.Offset, Timestamp: r.Timestamp}))
 	}), err
 }
 

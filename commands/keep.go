@@ -150,7 +150,7 @@ func (k *keeper) record(r *kafka.Record) error {
 	p, err := bizum.ParsePayment(r.Value)
 	if err == nil {
 		row := &k.row
-		row.Payment, row.Partition, row.Offset, row.Time = p, k.partition, r.Offset, r.Time()
+		row.Payment, row.Partition, row.Offset, row.Timestamp = p, k.partition, r.Offset, r.Timestamp
 		if account := row.Account; account == "" || account != string(r.Key) { // mostly that of the row before
 			row.Account = bizum.AccountOf(r.Key)
 		}

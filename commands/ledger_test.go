@@ -718,3 +718,20 @@ func TestLedgerOvertaken(t *testing.T) {
 		t.Errorf("%v: %s", k.ProcessState, text)
 	}
 }
+
+// A payment is booked whatever its timestamp is: one that Kafka would refuse in the ledger is booked as of another time.
+// (The greatest and the least that a client can write are hundreds of thousands of years from now.)
+func TestLedgerTimestamps(t *testing.T) {
+	t.Parallel()
+	l := newTill(t, 1)
+	l.delete(l.topic)
+	l.create(l.topic, 1, map[string]string{"message.timestamp.after.max.ms": fmt.Sprint(math.MaxInt64)})
+	for _, at := range []int64{-1, -2, -1 << 60, 0, time.Now().Add(2 * time.Hour).UnixMilli(), 11_770_000_000_000, 1 << 60} {
+		l.put(&kgo.Record{Topic: l.topic, Value: []byte(maria), Timestamp: time.UnixMilli(at)})
+	}
+	code, lines, remarks := l.keep()
+	if code != 0 || len(lines) != 7 {
+		t.Errorf("code %d, %q, %s", code, lines, remarks)
+	}
+	l.audited(0, "^7 payments, 1 account, 0 missing, 0 double, 0 wrong\n")
+}

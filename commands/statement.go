@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -8,6 +9,7 @@ import (
 	"github.com/mattn/go-runewidth"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/format"
 )
 
 // statement is the table of a bank: time, name, concept, signed amount and, where there is one, the balance. A column
@@ -29,7 +31,7 @@ func newStatement(c *console, withBalance bool) *statement {
 }
 
 // row shows one payment.
-func (s *statement) row(at time.Time, account string, p bizum.Payment, balance bizum.Amount) error {
+func (s *statement) row(at int64, account string, p bizum.Payment, balance bizum.Amount) error {
 	amount, paint := "+"+p.Amount.String()+" €", s.console.paint.in
 	if p.Kind == bizum.Sent {
 		amount, paint = "-"+amount[1:], s.console.paint.out
@@ -39,7 +41,7 @@ func (s *statement) row(at time.Time, account string, p bizum.Payment, balance b
 	if err != nil {
 		return err
 	}
-	cells := []string{at.Local().Format(c.clock)}
+	cells := []string{s.clock(at, c.clock)}
 	if s.accounts {
 		cells = append(cells, s.cell(account, c.account))
 	}
@@ -53,6 +55,18 @@ func (s *statement) row(at time.Time, account string, p bizum.Payment, balance b
 		cells = append(cells, sum)
 	}
 	return s.console.painted(strings.Join(cells, c.gap))
+}
+
+// clock is the time of day and, where there is room, the day; a time without a date is the number
+// itself.
+func (s *statement) clock(timestamp int64, layout string) string {
+	switch {
+	case timestamp == format.NoTimestamp:
+		return s.cell("-", len(layout))
+	case !format.HasDate(timestamp):
+		return s.cell(strconv.FormatInt(timestamp, 10), len(layout))
+	}
+	return s.cell(time.UnixMilli(timestamp).Local().Format(layout), len(layout))
 }
 
 // opening shows the balance with which an account begins.

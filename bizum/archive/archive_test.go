@@ -87,7 +87,7 @@ func rowAt(partition int32, offset int64) *format.Row {
 	return &format.Row{
 		Payment: bizum.Payment{Name: []byte(words[offset%8]), Amount: bizum.Amount(500 + offset),
 			Concept: fmt.Appendf(nil, "%d/%d", partition, offset), Kind: bizum.Sent},
-		Account: "cuenta", Partition: partition, Offset: offset, Time: time.UnixMilli(1_700_000_000_000 + offset)}
+		Account: "cuenta", Partition: partition, Offset: offset, Timestamp: 1_700_000_000_000 + offset}
 }
 
 func badValue(offset int64) []byte {

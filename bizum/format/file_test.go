@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -157,7 +159,7 @@ func parquetRows(t *testing.T, file []byte) []parquetRow {
 func TestParquet(t *testing.T) {
 	sent := row("Íñigo", "", "clave \xff")
 	sent.Kind, sent.Amount, sent.Offset = bizum.Sent, bizum.MaxAmount, 1<<62
-	sent.Time = time.UnixMilli(-1)
+	sent.Timestamp = -1
 	file := written(t, format.FileOptions{Format: "parquet", Topic: "bizums"}, row("Maria", "Cena", "cuenta"), sent)
 	rows := parquetRows(t, file)
 	want := []parquetRow{
@@ -218,15 +220,38 @@ type counter int64
 
 func (c *counter) Write(b []byte) (int, error) { *c += counter(len(b)); return len(b), nil }
 
+// TestOddTimes: what has no date is the number, what is no timestamp is missing.
+func TestOddTimes(t *testing.T) {
+	for at, want := range map[int64][2]string{
+		-1: {"", "null"}, -2: {"1969-12-31T23:59:59.998Z", `"1969-12-31T23:59:59.998Z"`}, 0: {"1970-01-01T00:00:00.000Z", `"1970-01-01T00:00:00.000Z"`},
+		253_402_300_799_999: {"9999-12-31T23:59:59.999Z", `"9999-12-31T23:59:59.999Z"`}, 253_402_300_800_000: {"253402300800000", "253402300800000"},
+		-62_167_219_200_000: {"0000-01-01T00:00:00.000Z", `"0000-01-01T00:00:00.000Z"`}, -62_167_219_200_001: {"-62167219200001", "-62167219200001"},
+		math.MaxInt64: {"9223372036854775807", "9223372036854775807"}, math.MinInt64: {"-9223372036854775808", "-9223372036854775808"},
+	} {
+		r := row("a", "b", "c")
+		r.Timestamp = at
+		if line := string(byName(t, "csv", false).Append(nil, r)); !strings.HasSuffix(line, ",1041,"+want[0]) {
+			t.Errorf("csv of %d: %s", at, line)
+		}
+		if line := string(byName(t, "json", false).Append(nil, r)); !strings.HasSuffix(line, `,"timestamp":`+want[1]+"}") {
+			t.Errorf("json of %d: %s", at, line)
+		}
+	}
+}
+
 // TestTimes: the time by hand is that of the standard library.
 func TestTimes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	f := byName(t, "csv", false)
 	for range 100_000 {
 		r := row("a", "b", "c")
-		r.Time = time.UnixMilli(rng.Int64N(400_000_000_000_000) - 100_000_000_000_000)
+		r.Timestamp = rng.Int64N(400_000_000_000_000) - 100_000_000_000_000
 		line := string(f.Append(nil, r))
-		if want := r.Time.UTC().Format("2006-01-02T15:04:05.000Z"); !strings.HasSuffix(line, ","+want) {
+		want := time.UnixMilli(r.Timestamp).UTC().Format("2006-01-02T15:04:05.000Z")
+		if len(want) != len("2006-01-02T15:04:05.000Z") {
+			want = strconv.FormatInt(r.Timestamp, 10)
+		}
+		if !strings.HasSuffix(line, ","+want) {
 			t.Fatalf("%s, want %s", line, want)
 		}
 	}

@@ -21,8 +21,11 @@ type Row struct {
 	Balance   bizum.Amount // after the payment, for formats made with it
 	Partition int32
 	Offset    int64
-	Time      time.Time
+	Timestamp int64 // in milliseconds; any value
 }
+
+// NoTimestamp is the timestamp of a record that has none (Kafka's RecordBatch.NO_TIMESTAMP).
+const NoTimestamp = -1
 
 // Format turns a row into a line.
 type Format struct {
@@ -90,7 +93,10 @@ func (c columns) csv(b []byte, r *Row) []byte {
 	}
 	b = append(strconv.AppendInt(b, int64(r.Partition), 10), ',')
 	b = append(strconv.AppendInt(b, r.Offset, 10), ',')
-	return appendTime(b, r.Time)
+	if r.Timestamp == NoTimestamp {
+		return b
+	}
+	return appendTime(b, r.Timestamp, "")
 }
 
 // csvField quotes what RFC 4180 wants quoted. If it is to be safe, an apostrophe keeps a spreadsheet from running what
@@ -132,8 +138,11 @@ func (c columns) object(b []byte, r *Row) []byte {
 	}
 	b = strconv.AppendInt(append(b, `,"partition":`...), int64(r.Partition), 10)
 	b = strconv.AppendInt(append(b, `,"offset":`...), r.Offset, 10)
-	b = appendTime(append(b, `,"timestamp":"`...), r.Time)
-	return append(b, '"', '}')
+	b = append(b, `,"timestamp":`...)
+	if r.Timestamp == NoTimestamp {
+		return append(b, "null}"...)
+	}
+	return append(appendTime(b, r.Timestamp, `"`), '}')
 }
 
 // jsonString leaves to encoding/json whatever needs escaping, which is rare: the plain case is on every row's way.
@@ -161,14 +170,22 @@ func quoteJSON(b []byte, s string) []byte {
 	return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
 }
 
-// appendTime is RFC 3339 in UTC with milliseconds. Written by hand, it takes a third of what AppendFormat does, which
-// was most of a csv line.
-func appendTime(b []byte, t time.Time) []byte {
-	t = t.UTC()
-	year, month, day := t.Date()
-	if year < 0 || year > 9999 {
-		return t.AppendFormat(b, "2006-01-02T15:04:05.000Z")
+// HasDate reports whether RFC 3339 can name a timestamp: its year is between 0 and 9999.
+func HasDate(timestamp int64) bool {
+	const first, last = -62_167_219_200_000, 253_402_300_799_999
+	return first <= timestamp && timestamp <= last
+}
+
+// appendTime is RFC 3339 in UTC with milliseconds, in quotes if there are any; a time that has no
+// date is the number itself. Written by hand, it takes a third of what AppendFormat does, which was
+// most of a csv line.
+func appendTime(b []byte, timestamp int64, quote string) []byte {
+	if !HasDate(timestamp) {
+		return strconv.AppendInt(b, timestamp, 10)
 	}
+	t := time.UnixMilli(timestamp).UTC()
+	year, month, day := t.Date()
+	b = append(b, quote...)
 	hour, minute, second := t.Clock()
 	b = append(twoDigits(twoDigits(b, year/100), year%100), '-')
 	b = append(twoDigits(b, int(month)), '-')
@@ -177,7 +194,7 @@ func appendTime(b []byte, t time.Time) []byte {
 	b = append(twoDigits(b, minute), ':')
 	b = append(twoDigits(b, second), '.')
 	ms := t.Nanosecond() / 1e6
-	return append(twoDigits(b, ms/10), byte('0'+ms%10), 'Z')
+	return append(append(twoDigits(b, ms/10), byte('0'+ms%10), 'Z'), quote...)
 }
 
 func twoDigits(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }

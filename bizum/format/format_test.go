@@ -24,7 +24,7 @@ func row(name, concept, account string) *format.Row {
 			Name: []byte(name), Amount: 20_35, Concept: []byte(concept), Kind: bizum.Received,
 		},
 		Account: account, Balance: 2020_35, Partition: 2, Offset: 1041,
-		Time: time.Date(2026, 7, 1, 12, 34, 56, 789_000_000, madrid),
+		Timestamp: time.Date(2026, 7, 1, 12, 34, 56, 789_000_000, madrid).UnixMilli(),
 	}
 }
 
@@ -41,7 +41,7 @@ func TestLines(t *testing.T) {
 	in := row("Maria", "Cena", "cuenta")
 	out := row("Íñigo", "Cena; y copas", "cuenta-2")
 	out.Kind, out.Amount, out.Balance, out.Partition, out.Offset = bizum.Sent, 5, -3, 0, 1<<40
-	out.Time = time.Unix(0, 0)
+	out.Timestamp = 0
 	broke := row("Ana", "", "ana")
 	broke.Balance = -300
 	quoted := row(`"La" Mari`, "a\rb", "x,\n")

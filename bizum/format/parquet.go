@@ -66,7 +66,7 @@ func (w *parquetWriter) Append(r *Row) error {
 		w.key, w.account = r.Account, strings.ToValidUTF8(r.Account, "\ufffd") // a key may be any bytes
 	}
 	w.slab = append(w.slab, record{w.keep(r.Name), int64(r.Amount), w.keep(r.Concept), w.kinds[r.Kind], w.account, w.topic,
-		r.Partition, r.Offset, r.Time.UnixMilli()})
+		r.Partition, r.Offset, r.Timestamp})
 	w.text += len(r.Name) + len(r.Concept) + len(r.Account)
 	if len(w.slab) < slabRows && w.text < slabText {
 		return nil

@@ -164,8 +164,9 @@ func (k *keeper) read(ctx context.Context, batches chan<- batch, ended <-chan st
 	})
 }
 
-// book books a batch in the open transaction. What comes from the future is booked as of now: Kafka 4 takes no other
-// timestamps, unless a topic is made to.
+// book books a batch in the open transaction. What comes from the future is booked as of now, and what has no time, or
+// one before 1970, as of then: Kafka 4 takes no other timestamps, unless a topic is made to (LogValidator; how it tells
+// what is long past from what is to come overflows).
 func (k *keeper) book(ctx context.Context, b batch) (err error) {
 	now := k.Now().UnixMilli()
 	b.records(func(offset, timestamp int64, key, value []byte) bool {
@@ -173,7 +174,7 @@ func (k *keeper) book(ctx context.Context, b batch) (err error) {
 			err = k.begin(ctx)
 		}
 		if err == nil {
-			err = k.message(ctx, offset, min(timestamp, now), key, value)
+			err = k.message(ctx, offset, max(min(timestamp, now), 0), key, value)
 		}
 		on := err == nil && k.end == nil && !k.full
 		if on {
@@ -213,7 +214,7 @@ func (k *keeper) message(ctx context.Context, offset, timestamp int64, key, valu
 	}
 	at("applied")
 	if wanted {
-		k.done.Entries = append(k.done.Entries, Entry{k.kept(entry), offset, time.UnixMilli(timestamp)})
+		k.done.Entries = append(k.done.Entries, Entry{k.kept(entry), offset, timestamp})
 	}
 	k.done.Booked++
 	if payment.Rounded {

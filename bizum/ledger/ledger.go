@@ -116,8 +116,8 @@ type Committed struct {
 // Entry is a payment in the ledger. Its texts are good until Show has returned.
 type Entry struct {
 	bizum.Entry
-	Offset int64
-	Time   time.Time
+	Offset    int64
+	Timestamp int64 // in milliseconds
 }
 
 // Rejected is a message that was set aside.

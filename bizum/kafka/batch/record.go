@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 )
 
 // Record is a message as Kafka keeps it. A Value of nil is a tombstone, and a Key of nil is none at
@@ -190,6 +189,3 @@ func varlong(b []byte, at int) (int64, int) {
 	}
 	return n, at + length
 }
-
-// Time returns the record's timestamp.
-func (r *Record) Time() time.Time { return time.UnixMilli(r.Timestamp) }
