@@ -102,7 +102,7 @@ func (o *produceOptions) validate() error {
 	case o.partitions < 1 || o.partitions > 10_000:
 		return misuse("--partitions %d: want 1 to 10000", o.partitions)
 	}
-	_, err := kafka.ParseCompression(o.compression)
+	err := kafka.CheckCompression(o.compression)
 	if err != nil {
 		err = misuseError{err}
 	}

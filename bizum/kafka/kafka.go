@@ -60,6 +60,8 @@ type Cluster struct {
 	conf   *sarama.Config // of the connections that carry records
 	memory *memory
 
+	produceConns produceConns
+
 	outage struct {
 		sync.Mutex
 		waits int    // that have been told of
@@ -87,7 +89,8 @@ func Open(config Config) (*Cluster, error) {
 		return nil, fmt.Errorf("brokers %q: %w", strings.Join(config.Brokers, ","), err)
 	}
 	return &Cluster{config: config, client: client, conf: clientConfig(config),
-		memory: newMemory(answersMax, unfoldedMax, batch.NewUnfolder())}, nil
+		memory:       newMemory(answersMax, unfoldedMax, batch.NewUnfolder()),
+		produceConns: produceConns{open: make(map[leaderConn]*produceConn)}}, nil
 }
 
 // clientConfig turns off the client's own retries: persist has ours, which know a context and tell what they wait for.
@@ -96,7 +99,6 @@ func clientConfig(config Config) *sarama.Config {
 	c.ClientID = config.ClientID
 	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, dialer{dialTimeout}
 	c.Net.ReadTimeout = produceTimeout + 2*time.Second
-	c.Net.MaxOpenRequests = 64 // a connection carries the requests of all partitions that its broker leads
 	c.Metadata.Full = false
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.RefreshFrequency = 0
@@ -104,8 +106,11 @@ func clientConfig(config Config) *sarama.Config {
 	return c
 }
 
-// Close lets go of the connections for look-ups.
-func (c *Cluster) Close() { c.client.Close() }
+// Close closes the connections of look-ups and of writers.
+func (c *Cluster) Close() {
+	c.client.Close()
+	c.produceConns.close()
+}
 
 // Partitions lists a topic's partitions. It asks once: errors are ErrUnreachable and ErrNoTopic, or what the cluster
 // holds against us.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"bizumctl/bizum/kafka/batch"
 )
 
 // lane is the way of one partition's batches to its leader. Its goroutine runs run; what Append touches, open, is
@@ -23,7 +25,8 @@ type lane struct {
 	queue       chan *producerBatch // full, to be sent
 	inFlight    []*producerBatch    // sent, not acknowledged, in order
 	sequence    int32
-	broker      *sarama.Broker
+	conn        *produceConn
+	compressor  *batch.Compressor
 	answers     chan answer
 	outstanding int  // requests without an answer
 	heard       bool // an acknowledgement, since the last look
@@ -32,16 +35,13 @@ type lane struct {
 	refused     time.Time // since when the broker refuses, zero if it does not
 }
 
-// produceVersion is the last one that a broker of Kafka 2.5 answers in full; Kafka 4 takes versions from 3 on.
-const produceVersion = 7
-
 type answer struct {
 	batch  *producerBatch
 	offset int64 // of its first record
 	err    error
 }
 
-func (l *lane) seal() {
+func (l *lane) queueUp() {
 	l.queue <- l.open // has room for all batches there are
 	l.open = nil
 }
@@ -96,7 +96,7 @@ func (l *lane) window() int {
 // number gives a batch its place in the order. Sequence numbers count records and begin again at 0 after 2^31-1.
 func (l *lane) number(b *producerBatch) {
 	b.sequence = l.sequence
-	l.sequence = after(b.sequence, len(b.records))
+	l.sequence = after(b.sequence, b.records.Len())
 	l.inFlight = append(l.inFlight, b)
 }
 
@@ -104,44 +104,39 @@ func after(sequence int32, records int) int32 {
 	return int32((int64(sequence) + int64(records)) & 0x7fffffff)
 }
 
-// send writes a batch to the leader's connection. Its answer comes to answers.
+// send sends a batch on the leader's connection. Its answer comes to answers.
 func (l *lane) send(b *producerBatch) error {
-	if l.broker == nil {
-		broker, err := l.writer.connection(l.partition)
+	if err := l.seal(b); err != nil {
+		return err
+	}
+	w := l.writer
+	if l.conn == nil {
+		conn, err := w.cluster.produceConn(w.topic, l.partition)
 		if err != nil {
 			return err
 		}
-		l.broker = broker
+		l.conn = conn
 	}
-	w := l.writer
-	request := &sarama.ProduceRequest{
-		Version: produceVersion, RequiredAcks: sarama.WaitForAll, Timeout: int32(produceTimeout.Milliseconds()),
-	}
-	transactional := w.producer.TransactionalID != ""
-	if transactional {
-		request.TransactionalID = &w.producer.TransactionalID
-	}
-	request.AddBatch(w.topic, l.partition, &sarama.RecordBatch{
-		Version: 2, Codec: w.codec, CompressionLevel: sarama.CompressionLevelDefault,
-		ProducerID: w.producer.ID, ProducerEpoch: w.producer.Epoch, FirstSequence: b.sequence,
-		FirstTimestamp: time.UnixMilli(b.first), MaxTimestamp: time.UnixMilli(b.last),
-		LastOffsetDelta: int32(len(b.records) - 1), Records: b.pointed(), PartitionLeaderEpoch: -1,
-		IsTransactional: transactional,
-	})
-	err := l.broker.AsyncProduce(request, func(response *sarama.ProduceResponse, err error) {
-		a := answer{batch: b, offset: -1, err: err}
-		if err == nil {
-			if block := response.GetBlock(w.topic, l.partition); block == nil {
-				a.err = sarama.ErrIncompleteResponse
-			} else {
-				a.offset, a.err = block.Offset, orNil(block.Err)
-			}
-		}
-		l.answers <- a // has room for all that are outstanding
+	err := l.conn.produce(w.producer.TransactionalID, w.topic, l.partition, b.sealed, func(offset int64, err error) {
+		l.answers <- answer{b, offset, err} // has room for all that are outstanding
 	})
 	if err == nil {
 		l.outstanding++
 		l.heard = l.heard || l.outstanding == 1 // before it, there was nothing to hear
+	}
+	return err
+}
+
+// seal makes of a batch what is sent, once: the same bytes are sent again.
+func (l *lane) seal(b *producerBatch) (err error) {
+	if b.sealed != nil {
+		return nil
+	}
+	p := l.writer.producer
+	b.sealed, err = b.records.Seal(batch.Producer{ID: p.ID, Epoch: p.Epoch, Sequence: b.sequence,
+		Transactional: p.TransactionalID != ""}, l.compressor, b.packed)
+	if err == nil && l.compressor.Codec != batch.None {
+		b.packed = b.sealed
 	}
 	return err
 }
@@ -160,9 +155,9 @@ func (l *lane) settle(a answer) error {
 		b := l.inFlight[0]
 		l.inFlight = slices.Delete(l.inFlight, 0, 1)
 		if w.acked != nil {
-			w.acked(Ack{Partition: l.partition, Offset: b.offset, Bytes: len(b.arena), Marks: b.marks})
+			w.acked(Ack{Partition: l.partition, Offset: b.offset, Bytes: b.bytes, Marks: b.marks})
 		}
-		w.pending.Add(-int64(len(b.records)))
+		w.pending.Add(-int64(b.records.Len()))
 		if !b.extra {
 			w.free <- b
 		}
@@ -197,10 +192,10 @@ func (l *lane) quiet(cause error) error {
 		}
 	}
 	var code sarama.KError
-	if !errors.As(cause, &code) { // not the broker's word: the connection itself is broken
-		l.writer.drop(l.broker)
+	if l.conn != nil && !errors.As(cause, &code) { // not the broker's word: the connection itself is broken
+		l.conn.fail(cause)
 	}
-	l.broker = nil
+	l.conn = nil
 	return nil
 }
 
@@ -211,7 +206,7 @@ func (l *lane) resend() error {
 		if err == nil {
 			err = l.settle(<-l.answers)
 		}
-		if errors.Is(err, sarama.ErrMessageSizeTooLarge) && len(b.records) > 1 {
+		if errors.Is(err, sarama.ErrMessageSizeTooLarge) && b.records.Len() > 1 {
 			l.split()
 			continue
 		}
@@ -248,15 +243,22 @@ func (l *lane) refuse(err error) error {
 // split makes two of a batch that is larger than the topic takes, and has Append fill smaller ones from now on.
 func (l *lane) split() {
 	b := l.inFlight[0]
-	half := len(b.records) / 2
-	rest := &producerBatch{arena: []byte{}, extra: true, sequence: after(b.sequence, half)}
-	for i, r := range b.records[half:] {
-		rest.add(r.Key, r.Value, b.first+r.TimestampDelta.Milliseconds(), b.marks[half+i])
-		rest.records[i].Headers = r.Headers
+	half := b.records.Len() / 2
+	first := &producerBatch{extra: true, sequence: b.sequence}
+	rest := &producerBatch{extra: true, sequence: after(b.sequence, half)}
+	for r := range b.records.Records {
+		to := first
+		if r.Offset >= int64(half) {
+			to = rest
+		}
+		to.records.AppendRecord(r)
+		to.bytes += len(r.Key) + len(r.Value)
+		to.marks = append(to.marks, b.marks[r.Offset])
 	}
-	b.records, b.marks = b.records[:half], b.marks[:half]
-	b.arena = b.arena[:len(b.arena)-len(rest.arena)]
-	l.inFlight = slices.Insert(l.inFlight, 1, rest)
-	smaller := int64(max(len(b.arena), len(rest.arena)) + recordOverhead*(half+1))
+	l.inFlight = slices.Replace(l.inFlight, 0, 1, first, rest)
+	smaller := int64(max(first.records.Bytes(), rest.records.Bytes()))
 	l.writer.bytes.Store(min(smaller, l.writer.bytes.Load())) // another lane may have made less do
+	if !b.extra {
+		l.writer.free <- b
+	}
 }

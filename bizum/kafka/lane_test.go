@@ -20,18 +20,18 @@ func TestSequenceAfter(t *testing.T) {
 
 // Empty values stay empty when a batch is split; missing ones are tombstones.
 func TestSplitKeepsEmpty(t *testing.T) {
-	w := &Writer{}
+	w := &Writer{free: make(chan *producerBatch, 1)}
 	w.bytes.Store(1000)
-	b := &producerBatch{arena: []byte{}}
+	b := new(producerBatch)
 	for range 4 {
 		b.add(nil, []byte{}, 0, 0)
 	}
 	l := &lane{writer: w, inFlight: []*producerBatch{b}}
 	l.split()
 	for i, half := range l.inFlight {
-		for j, r := range half.records {
+		for r := range half.records.Records {
 			if r.Value == nil || r.Key != nil {
-				t.Errorf("half %d, record %d: key %v, value %v, want none and an empty one", i, j, r.Key, r.Value)
+				t.Errorf("half %d, record %d: key %v, value %v, want none and an empty one", i, r.Offset, r.Key, r.Value)
 			}
 		}
 	}

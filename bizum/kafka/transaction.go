@@ -186,8 +186,8 @@ func (t *Task) Aside(ctx context.Context, key, value []byte, timestamp, offset i
 	}
 	w, err := t.writer(ctx, t.aside)
 	if err == nil {
-		err = w.Append(ctx, key, value, timestamp, 0, Header{reasonHeader, []byte(reason)},
-			Header{offsetHeader, strconv.AppendInt(nil, offset, 10)})
+		err = w.Append(ctx, key, value, timestamp, 0, Header{Key: reasonHeader, Value: []byte(reason)},
+			Header{Key: offsetHeader, Value: strconv.AppendInt(nil, offset, 10)})
 	}
 	return t.again(ctx, "writing", err)
 }

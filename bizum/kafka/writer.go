@@ -8,14 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/IBM/sarama"
+	"bizumctl/bizum/kafka/batch"
 )
 
 // What a batch may hold and how many may be under way.
 const (
-	batchBytes     = 500_000 // encoded; twice as much is no faster, and takes 40 MB more
+	batchBytes     = 500_000 // before compression
 	batchRecords   = 10_000
-	recordOverhead = 12 // bytes that the encoding adds to a key and a value, at most, for records of this size
+	recordOverhead = 16 // bytes that the encoding adds to a key and a value, at most, for records of this size
 	inFlightMax    = 5  // batches a partition: a broker remembers the last five of a producer, to know one sent twice
 	memoryMax      = 12 << 20
 	produceTimeout = 10 * time.Second
@@ -47,10 +47,7 @@ type WriterConfig struct {
 }
 
 // Header is what a record carries besides key and value.
-type Header struct {
-	Key   string
-	Value []byte
-}
+type Header = batch.Header
 
 // Producer is who writes, as the broker knows it.
 type Producer struct {
@@ -72,7 +69,7 @@ type Writer struct {
 	cluster *Cluster
 	topic   string
 	acked   func(Ack)
-	codec   sarama.CompressionCodec
+	codec   batch.Codec
 	giveUp  time.Duration
 	records int // a batch may have
 
@@ -90,40 +87,30 @@ type Writer struct {
 	failed   chan struct{} // closed when err is set
 	failOnce sync.Once
 	err      error
-
-	connections struct {
-		sync.Mutex
-		byAddress map[string]*sarama.Broker
-	}
 }
 
 // producerBatch is a run of records for one partition.
 type producerBatch struct {
-	arena    []byte // keys and values
-	records  []sarama.Record
-	pointers []*sarama.Record // to records, as sarama wants them
+	records  batch.Builder
+	bytes    int // of keys and values
 	marks    []int64
-	size     int   // encoded, at most
-	first    int64 // timestamps, in milliseconds
-	last     int64
+	packed   []byte // room for the records, compressed
+	sealed   []byte // as it is sent; nil: not sent yet
 	sequence int32
 	acked    bool
 	offset   int64 // of the first record, once acked
 	extra    bool  // made by split, so not one of those that Append fills
 }
 
-// ParseCompression checks the name of a codec.
-func ParseCompression(name string) (sarama.CompressionCodec, error) {
-	var codec sarama.CompressionCodec
-	if err := codec.UnmarshalText([]byte(name)); err != nil {
-		return codec, fmt.Errorf("compression %q: want none, gzip, snappy, lz4 or zstd", name)
-	}
-	return codec, nil
+// CheckCompression checks the name of a codec.
+func CheckCompression(name string) error {
+	_, err := batch.ParseCodec(name)
+	return err
 }
 
 // NewWriter begins to write to a topic that exists. It waits for a broker.
 func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConfig) (*Writer, error) {
-	codec, err := ParseCompression(config.Compression)
+	codec, err := batch.ParseCodec(config.Compression)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +134,6 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		producer: producer,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
-	w.connections.byAddress = make(map[string]*sarama.Broker)
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	batches := len(partitions) + inFlightMax + 2 // one of each being filled, and as many on their way
 	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 16<<10))))
@@ -156,7 +142,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		w.free <- nil
 	}
 	for _, p := range partitions {
-		l := &lane{writer: w, partition: p, wait: wait{cluster: c},
+		l := &lane{writer: w, partition: p, wait: wait{cluster: c}, compressor: batch.NewCompressor(codec),
 			queue: make(chan *producerBatch, batches), answers: make(chan answer, inFlightMax)}
 		w.lanes = append(w.lanes, l)
 		go l.run()
@@ -187,7 +173,7 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 		size += len(h.Key) + len(h.Value) + recordOverhead
 	}
 	if l.open != nil && !l.open.takes(size, w.records, int(w.bytes.Load())) {
-		l.seal()
+		l.queueUp()
 	}
 	if l.open == nil {
 		b, err := w.take(ctx)
@@ -196,12 +182,7 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 		}
 		l.open = b
 	}
-	l.open.add(key, value, timestamp, mark)
-	l.open.size += size
-	for _, h := range headers {
-		r := &l.open.records[len(l.open.records)-1]
-		r.Headers = append(r.Headers, &sarama.RecordHeader{Key: []byte(h.Key), Value: h.Value})
-	}
+	l.open.add(key, value, timestamp, mark, headers...)
 	w.pending.Add(1)
 	return nil
 }
@@ -226,54 +207,28 @@ func (w *Writer) take(ctx context.Context) (*producerBatch, error) {
 		return nil, ctx.Err()
 	}
 	if b == nil {
-		b = &producerBatch{arena: []byte{}} // not nil, for an empty key or value is not a missing one
+		b = new(producerBatch)
 	}
-	*b = producerBatch{arena: b.arena[:0], records: b.records[:0], pointers: b.pointers, marks: b.marks[:0]}
+	b.records.Reset()
+	*b = producerBatch{records: b.records, marks: b.marks[:0], packed: b.packed}
 	return b, nil
 }
 
 func (b *producerBatch) takes(size, records, bytes int) bool {
-	return len(b.records) < records && b.size+size <= bytes
+	return b.records.Len() < records && b.records.Bytes()+size <= bytes
 }
 
-func (b *producerBatch) add(key, value []byte, timestamp, mark int64) {
-	if len(b.records) == 0 {
-		b.first, b.last = timestamp, timestamp
-	}
-	b.last = max(b.last, timestamp)
-	start := len(b.arena)
-	b.arena = append(append(b.arena, key...), value...)
-	middle, end := start+len(key), len(b.arena)
-	r := sarama.Record{
-		OffsetDelta:    int64(len(b.records)),
-		TimestampDelta: time.Duration(timestamp-b.first) * time.Millisecond,
-	}
-	if value != nil {
-		r.Value = b.arena[middle:end:end]
-	}
-	if key != nil {
-		r.Key = b.arena[start:middle:middle]
-	}
-	b.records = append(b.records, r)
+func (b *producerBatch) add(key, value []byte, timestamp, mark int64, headers ...Header) {
+	b.records.Append(key, value, timestamp, headers...)
+	b.bytes += len(key) + len(value)
 	b.marks = append(b.marks, mark)
-}
-
-// pointed answers pointers to the records. They are made when the records have moved, which is seldom.
-func (b *producerBatch) pointed() []*sarama.Record {
-	if len(b.pointers) > 0 && b.pointers[0] != &b.records[0] {
-		b.pointers = b.pointers[:0]
-	}
-	for i := len(b.pointers); i < len(b.records); i++ {
-		b.pointers = append(b.pointers, &b.records[i])
-	}
-	return b.pointers[:len(b.records)]
 }
 
 // Push sends what was appended so far.
 func (w *Writer) Push() {
 	for _, l := range w.lanes {
 		if l.open != nil {
-			l.seal()
+			l.queueUp()
 		}
 	}
 }
@@ -299,66 +254,12 @@ func (w *Writer) Failed() <-chan struct{} { return w.failed }
 // Pending counts the records that were appended and not acknowledged.
 func (w *Writer) Pending() int64 { return w.pending.Load() }
 
-// Close gives up what is not acknowledged and lets go of the connections. Flush first.
-func (w *Writer) Close() {
-	w.cancel()
-	w.connections.Lock()
-	defer w.connections.Unlock()
-	for _, broker := range w.connections.byAddress {
-		go broker.Close()
-	}
-	w.connections.byAddress = nil
-}
+// Close gives up what is not acknowledged. Flush first.
+func (w *Writer) Close() { w.cancel() }
 
 func (w *Writer) fail(err error) {
 	w.failOnce.Do(func() {
 		w.err = err
 		close(w.failed)
 	})
-}
-
-// connection answers the connection to a partition's leader, which all partitions of that leader share. It opens one
-// without holding the lock: a broker may take long to answer, and others must not wait for it.
-func (w *Writer) connection(partition int32) (*sarama.Broker, error) {
-	address, err := w.cluster.leader(w.topic, partition)
-	if err != nil {
-		return nil, err
-	}
-	if broker := w.shared(address, nil); broker != nil {
-		return broker, nil
-	}
-	broker, err := w.cluster.open(address)
-	if err != nil {
-		return nil, err
-	}
-	shared := w.shared(address, broker)
-	if shared != broker { // another partition was quicker, or the Writer is closed
-		go broker.Close()
-	}
-	if shared == nil {
-		return nil, context.Canceled
-	}
-	return shared, nil
-}
-
-// shared answers the connection that there is to an address, after offering one for the case that there is none.
-func (w *Writer) shared(address string, offer *sarama.Broker) *sarama.Broker {
-	w.connections.Lock()
-	defer w.connections.Unlock()
-	broker := w.connections.byAddress[address]
-	if broker == nil && offer != nil && w.ctx.Err() == nil {
-		broker = offer
-		w.connections.byAddress[address] = offer
-	}
-	return broker
-}
-
-// drop closes a broken connection, unless another partition has done so.
-func (w *Writer) drop(broker *sarama.Broker) {
-	w.connections.Lock()
-	defer w.connections.Unlock()
-	if broker != nil && w.connections.byAddress[broker.Addr()] == broker {
-		delete(w.connections.byAddress, broker.Addr())
-		go broker.Close()
-	}
 }

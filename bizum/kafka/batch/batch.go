@@ -1,4 +1,5 @@
-// Package batch is Kafka's record batch: from bytes to records. It knows no network and no topic.
+// Package batch is Kafka's record batch, both ways: bytes to records and back. It knows no network and
+// no topic.
 //
 // The format is version 2 (KIP-98, org.apache.kafka.common.record.DefaultRecordBatch): a header of
 // 61 bytes, then the records, which may be compressed as a whole. What a log holds is not trusted:
@@ -27,6 +28,7 @@ const HeaderBytes = 61
 // Where a header has what, in bytes from the start of the batch.
 const (
 	atLength          = 8
+	atLeaderEpoch     = 12
 	atMagic           = 16
 	atCRC             = 17
 	atAttributes      = 21 // what the checksum covers begins here
@@ -34,6 +36,8 @@ const (
 	atFirstTimestamp  = 27
 	atMaxTimestamp    = 35
 	atProducerID      = 43
+	atProducerEpoch   = 51
+	atSequence        = 53
 	atCount           = 57
 
 	lengthCovers = 12 // bytes before what the length counts

@@ -83,7 +83,7 @@ func (u *Unfolder) decode(codec Codec, from, to []byte) ([]byte, error) {
 // them.
 func (u *Unfolder) decodeZstd(from, to []byte) ([]byte, error) {
 	room := cap(to) - len(to)
-	all, err := u.zstd.DecodeAll(from, to[len(to):len(to)]) // its limits count from the start
+	all, err := u.zstd.DecodeAll(from, to[len(to):]) // its limits count from the start
 	switch {
 	case err == nil && len(all) <= room:
 		return to[:len(to)+len(all)], nil

@@ -1,0 +1,82 @@
+package batch
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// Compressor compresses the records of batches. It is for one goroutine at a time.
+type Compressor struct {
+	Codec Codec
+
+	zstd *zstd.Encoder
+	gzip *gzip.Writer
+	lz4  *lz4.Writer
+	out  bytes.Buffer
+}
+
+// codecNames are the codecs as a person names them, by Kafka's number.
+var codecNames = [...]string{None: "none", Gzip: "gzip", Snappy: "snappy", LZ4: "lz4", Zstd: "zstd"}
+
+// ParseCodec finds a codec by its name: none, gzip, snappy, lz4 or zstd.
+func ParseCodec(name string) (Codec, error) {
+	for codec, known := range codecNames {
+		if name == known {
+			return Codec(codec), nil
+		}
+	}
+	return None, fmt.Errorf("compression %q: want none, gzip, snappy, lz4 or zstd", name)
+}
+
+// NewCompressor makes a compressor of the codec's usual level.
+func NewCompressor(codec Codec) *Compressor {
+	c := &Compressor{Codec: codec}
+	switch codec {
+	case Gzip:
+		c.gzip = gzip.NewWriter(nil)
+	case LZ4:
+		c.lz4 = lz4.NewWriter(nil)
+		// Blocks as Java's client makes them; the library's own of 4 MiB take as much memory each.
+		if err := c.lz4.Apply(lz4.BlockSizeOption(lz4.Block64Kb)); err != nil {
+			panic("batch: internal error: " + err.Error())
+		}
+	case Zstd:
+		// A window as large as our batches: a larger one only takes memory.
+		encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(512<<10),
+			zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			panic("batch: internal error: " + err.Error())
+		}
+		c.zstd = encoder
+	}
+	return c
+}
+
+// compress appends the records, compressed, to a batch's header.
+func (c *Compressor) compress(to, records []byte) ([]byte, error) {
+	switch c.Codec {
+	case Zstd:
+		return c.zstd.EncodeAll(records, to), nil
+	case Snappy:
+		return append(to, snappy.Encode(nil, records)...), nil
+	}
+	c.out.Reset()
+	var err error
+	if c.Codec == Gzip {
+		c.gzip.Reset(&c.out)
+		if _, err = c.gzip.Write(records); err == nil {
+			err = c.gzip.Close()
+		}
+	} else {
+		c.lz4.Reset(&c.out)
+		if _, err = c.lz4.Write(records); err == nil {
+			err = c.lz4.Close()
+		}
+	}
+	return append(to, c.out.Bytes()...), err
+}
