@@ -151,6 +151,18 @@ func (k *keeper) awaitLines(n int) {
 	}
 }
 
+// awaitOffset waits until a process has shown the bizum at an offset of partition 0.
+func (k *keeper) awaitOffset(offset int64) {
+	k.till.Helper()
+	place := fmt.Sprintf(",0,%d,", offset)
+	for !slices.ContainsFunc(k.lines(), func(line string) bool { return strings.Contains(line, place) }) {
+		if k.till.ctx.Err() != nil {
+			k.till.Fatalf("offset %d was not shown: %s", offset, k.remarks())
+		}
+		time.Sleep(10 * time.Millisecond) // between two looks
+	}
+}
+
 // shownOnce wants no line in two processes or twice in one, and each to be an entry of the ledger.
 func (l *till) shownOnce(keepers []*keeper) (shown int) {
 	l.Helper()
