@@ -2,23 +2,33 @@ package main
 
 import (
 	"context"
+	"math/rand/v2"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// franzProduce is idempotent with acks=all, as franz-go is by default. Records are used again once acknowledged.
-func franzProduce(topic string, n int, file string) error {
+var codecs = map[string]kgo.CompressionCodec{"none": kgo.NoCompression(), "gzip": kgo.GzipCompression(),
+	"snappy": kgo.SnappyCompression(), "lz4": kgo.Lz4Compression(), "zstd": kgo.ZstdCompression()}
+
+// franzProduce is idempotent with acks=all, as franz-go is by default. Records are used again once acknowledged. Of
+// several accounts, records go to their key's partition, as they do by default.
+func franzProduce(topic string, n int, file, codec string, accounts int) error {
 	values, err := lines(file)
 	if err != nil {
 		return err
 	}
+	partitioner := kgo.ManualPartitioner() // all go to partition 0, so nothing is hashed
+	if accounts > 1 {
+		partitioner = kgo.StickyKeyPartitioner(nil)
+	}
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(broker),
 		kgo.DefaultProduceTopic(topic),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), // all go to partition 0, so nothing is hashed
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.RecordPartitioner(partitioner),
+		kgo.ProducerBatchCompression(codecs[codec]),
 		kgo.ProducerBatchMaxBytes(1_000_000),
 		kgo.ProducerLinger(5*time.Millisecond),
 		kgo.MaxBufferedRecords(1_000_000),
@@ -37,9 +47,13 @@ func franzProduce(topic string, n int, file string) error {
 		}
 		records.Put(r)
 	}
+	chance := rand.New(rand.NewPCG(1, 0))
 	for i := range n {
 		r := records.Get().(*kgo.Record)
-		*r = kgo.Record{Key: key, Value: values[i%len(values)]}
+		*r = kgo.Record{Key: r.Key[:0], Value: values[i%len(values)]}
+		if r.Key = append(r.Key, key...); accounts > 1 {
+			r.Key = strconv.AppendInt(append(r.Key, '-'), chance.Int64N(int64(accounts))+1, 10)
+		}
 		client.Produce(ctx, r, promise)
 	}
 	if err := client.Flush(ctx); err != nil {
@@ -52,7 +66,7 @@ func franzProduce(topic string, n int, file string) error {
 func franzConsume(topic string, n int, pooled bool) error {
 	options := []kgo.Opt{
 		kgo.SeedBrokers(broker),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().AtStart()}}),
+		kgo.ConsumeTopics(topic),            // from the start, all partitions
 		kgo.FetchMaxPartitionBytes(4 << 20), // the fastest of 1, 2, 4 and 10 MiB
 		kgo.DisableClientMetrics(),
 	}

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,11 +23,12 @@ import (
 )
 
 const usage = `usage: peers COMMAND ARG..., with the broker's address in BIZUMCTL_BROKERS
-  topic NAME                     make it, with one partition; every topic of a round- goes
+  topic NAME [PARTITIONS]        make it, with one partition or more; every topic of a round- goes
   expect TOPIC N                 fail unless the topic holds N records
   measure FILE COMMAND...        run it; into FILE: seconds, CPU seconds, broker's CPU seconds, peak MB
-  franz-produce TOPIC N FILE     send N messages, FILE's lines over and over
-  franz-consume TOPIC N [pooled] read N messages, only to count them
+  franz-produce TOPIC N FILE [CODEC [ACCOUNTS]]
+                                 send N messages, FILE's lines over and over, to partition 0, or of so many accounts
+  franz-consume TOPIC N [pooled] read N messages of all partitions, only to count them
   sarama-produce TOPIC N FILE    the same
   sarama-consume TOPIC N         the same
   latency N                      N lines of consume --json on stdin; p50, p99 and max milliseconds from their timestamps
@@ -39,19 +41,19 @@ var (
 
 func main() {
 	args := os.Args[1:]
-	for len(args) < 4 {
+	for len(args) < 6 {
 		args = append(args, "")
 	}
 	var err error
 	switch args[0] {
 	case "topic":
-		err = makeTopic(args[1])
+		err = makeTopic(args[1], number(cmp.Or(args[2], "1")))
 	case "expect":
 		err = expect(args[1], number(args[2]))
 	case "measure":
 		err = measure(args[1], args[2:])
 	case "franz-produce":
-		err = franzProduce(args[1], number(args[2]), args[3])
+		err = franzProduce(args[1], number(args[2]), args[3], cmp.Or(args[4], "none"), number(cmp.Or(args[5], "1")))
 	case "franz-consume":
 		err = franzConsume(args[1], number(args[2]), args[3] == "pooled")
 	case "sarama-produce":
@@ -98,7 +100,7 @@ func lines(file string) ([][]byte, error) {
 }
 
 // makeTopic also deletes the topics of earlier runs, so that the disk stays small.
-func makeTopic(name string) error {
+func makeTopic(name string, partitions int) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(broker))
 	if err != nil {
 		return err
@@ -116,7 +118,7 @@ func makeTopic(name string) error {
 			return err
 		}
 	}
-	_, err = admin.CreateTopic(ctx, 1, 1, map[string]*string{"file.delete.delay.ms": kadm.StringPtr("0")}, name)
+	_, err = admin.CreateTopic(ctx, int32(partitions), 1, map[string]*string{"file.delete.delay.ms": kadm.StringPtr("0")}, name)
 	return err
 }
 
@@ -130,8 +132,10 @@ func expect(topic string, n int) error {
 	if err := errors.Join(err, ends.Error()); err != nil {
 		return err
 	}
-	if end, _ := ends.Lookup(topic, 0); end.Offset != int64(n) {
-		return fmt.Errorf("%s holds %d records, not %d", topic, end.Offset, n)
+	sum := int64(0)
+	ends.Each(func(end kadm.ListedOffset) { sum += end.Offset })
+	if sum != int64(n) {
+		return fmt.Errorf("%s holds %d records, not %d", topic, sum, n)
 	}
 	return nil
 }
