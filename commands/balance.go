@@ -11,7 +11,7 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/format"
-	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 )
 
 type balanceOptions struct {
@@ -90,15 +90,15 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 		return err
 	}
 	book := bizum.NewBook(o.initial)
-	handle := view.checked(func(partition int32, r *kafka.Record, p *bizum.Payment) error {
+	handle := view.checked(func(r *record.Record, p *bizum.Payment) error {
 		entry, err := book.Apply(r.Key, *p)
 		if err != nil {
-			return fmt.Errorf("message at %s/%d@%d: %w", o.topic, partition, r.Offset, err)
+			return fmt.Errorf("message at %v: %w", r.Position, err)
 		}
 		if o.account != "" && string(entry.Account) != o.account {
 			return nil
 		}
-		return view.shown(show(partition, r, &entry))
+		return view.shown(show(r, &entry))
 	})
 	err = f.run(ctx, handle, console.flush)
 	if err == nil || ctx.Err() != nil {
@@ -108,13 +108,13 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 }
 
 // shower makes what shows an entry in the output format.
-func (o *balanceOptions) shower(c *console) (func(int32, *kafka.Record, *bizum.Entry) error, error) {
+func (o *balanceOptions) shower(c *console) (func(*record.Record, *bizum.Entry) error, error) {
 	switch o.output {
 	case "none":
-		return func(int32, *kafka.Record, *bizum.Entry) error { return nil }, nil
+		return func(*record.Record, *bizum.Entry) error { return nil }, nil
 	case "table":
 		statement := newStatement(c, true)
-		return func(_ int32, r *kafka.Record, e *bizum.Entry) error {
+		return func(r *record.Record, e *bizum.Entry) error {
 			if e.Opens {
 				if err := statement.opening(string(e.Account), o.initial); err != nil {
 					return err
@@ -124,9 +124,9 @@ func (o *balanceOptions) shower(c *console) (func(int32, *kafka.Record, *bizum.E
 		}, nil
 	}
 	lines, err := newLines(c, o.output, true)
-	return func(partition int32, r *kafka.Record, e *bizum.Entry) error {
+	return func(r *record.Record, e *bizum.Entry) error {
 		row := format.Row{Payment: e.Payment, Account: string(e.Account), Balance: e.Balance,
-			Partition: partition, Offset: r.Offset, Timestamp: r.Timestamp}
+			Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
 		return lines.row(&row)
 	}, err
 }

@@ -12,6 +12,7 @@ import (
 	"bizumctl/bizum"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
+	"bizumctl/bizum/record"
 )
 
 // A commit interval has to leave a transaction time to end before Kafka ends it.
@@ -238,7 +239,7 @@ type board struct {
 	options *balanceOptions
 	console *console
 	view    *view
-	row     func(partition int32, r *kafka.Record, e *bizum.Entry) error
+	row     func(r *record.Record, e *bizum.Entry) error
 
 	mu       sync.Mutex
 	taken    int64 // entries that are shown, or will be
@@ -281,14 +282,16 @@ func (b *board) show(c ledger.Committed) error {
 	b.view.seen += int64(c.Booked)
 	b.view.rounded += int64(c.Rounded)
 	for _, e := range c.Entries {
-		r := kafka.Record{Offset: e.Offset, Timestamp: e.Timestamp}
-		if err := b.row(c.Partition, &r, &e.Entry); err != nil {
+		r := record.Record{Position: record.Position{Topic: b.options.topic, Partition: c.Partition, Offset: e.Offset},
+			Timestamp: e.Timestamp}
+		if err := b.row(&r, &e.Entry); err != nil {
 			return err
 		}
 		b.showed++
 	}
 	for _, r := range c.Rejected {
-		if err := b.view.rejected(c.Partition, r.Offset, r.Reason); err != nil {
+		if err := b.view.rejected(record.Position{Topic: b.options.topic, Partition: c.Partition, Offset: r.Offset},
+			r.Reason); err != nil {
 			return err
 		}
 	}

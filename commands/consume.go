@@ -12,7 +12,7 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/format"
-	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 )
 
 type consumeOptions struct {
@@ -122,20 +122,20 @@ func (o *consumeOptions) run(ctx context.Context, env Env, console *console) err
 }
 
 // shower makes the handler that shows a record in the output format.
-func (o *consumeOptions) shower(v *view) (func(int32, *kafka.Record) error, error) {
+func (o *consumeOptions) shower(v *view) (func(*record.Record) error, error) {
 	switch o.output {
 	case "raw":
-		return func(_ int32, r *kafka.Record) error { return v.shown(v.console.line(r.Value)) }, nil
+		return func(r *record.Record) error { return v.shown(v.console.line(r.Value)) }, nil
 	case "table":
 		statement := newStatement(v.console, false)
-		return v.checked(func(_ int32, r *kafka.Record, p *bizum.Payment) error {
+		return v.checked(func(r *record.Record, p *bizum.Payment) error {
 			return v.shown(statement.row(r.Timestamp, bizum.AccountOf(r.Key), *p, 0))
 		}), nil
 	}
 	lines, err := newLines(v.console, o.output, false)
-	return v.checked(func(partition int32, r *kafka.Record, p *bizum.Payment) error {
+	return v.checked(func(r *record.Record, p *bizum.Payment) error {
 		return v.shown(lines.row(&format.Row{Payment: *p, Account: bizum.AccountOf(r.Key),
-			Partition: partition, Offset: r.Offset, Timestamp: r.Timestamp}))
+			Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp}))
 	}), err
 }
 
@@ -171,16 +171,16 @@ type view struct {
 }
 
 // checked makes a handler of records that shows the good ones.
-func (v *view) checked(show func(int32, *kafka.Record, *bizum.Payment) error) func(int32, *kafka.Record) error {
-	return func(partition int32, r *kafka.Record) error {
+func (v *view) checked(show func(*record.Record, *bizum.Payment) error) func(*record.Record) error {
+	return func(r *record.Record) error {
 		p, err := bizum.ParsePayment(r.Value)
 		if err != nil {
-			return v.rejected(partition, r.Offset, err)
+			return v.rejected(r.Position, err)
 		}
 		if p.Rounded {
 			v.rounded++
 		}
-		return show(partition, r, &p)
+		return show(r, &p)
 	}
 }
 
@@ -195,16 +195,15 @@ func (v *view) shown(err error) error {
 	return nil
 }
 
-func (v *view) rejected(partition int32, offset int64, reason error) error {
-	place := fmt.Sprintf("%s/%d@%d", v.topic, partition, offset)
+func (v *view) rejected(place record.Position, reason error) error {
 	if v.stop {
-		return fmt.Errorf("message at %s: %w", place, reason)
+		return fmt.Errorf("message at %v: %w", place, reason)
 	}
 	v.bad++
 	if err := v.console.flush(); err != nil { // so that it comes after what came before it
 		return err
 	}
-	v.console.rejected(place, reason)
+	v.console.rejected(place.String(), reason)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 )
 
 // fold adds up partitions side by side, each in a book of its own. Only the sums of the books say
@@ -122,7 +123,7 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 	post := func() error {
 		booked, err := book.ApplyAll(postings[:full])
 		if err != nil {
-			return fmt.Errorf("message at %s/%d@%d: %w", f.topic, b.Partition, offsets[booked], err)
+			return fmt.Errorf("message at %v: %w", record.Position{Topic: b.Topic, Partition: b.Partition, Offset: offsets[booked]}, err)
 		}
 		seen += int64(full)
 		full = 0
@@ -131,7 +132,7 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 	for r := range b.Records {
 		p, err := bizum.ParsePayment(r.Value)
 		if err != nil {
-			if err := f.rejected(b.Partition, r.Offset, err); err != nil {
+			if err := f.rejected(r.Position, err); err != nil {
 				return err
 			}
 			continue
@@ -159,14 +160,13 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 	return nil
 }
 
-func (f *fold) rejected(partition int32, offset int64, reason error) error {
-	place := fmt.Sprintf("%s/%d@%d", f.topic, partition, offset)
+func (f *fold) rejected(place record.Position, reason error) error {
 	if f.strict {
-		return fmt.Errorf("message at %s: %w", place, reason)
+		return fmt.Errorf("message at %v: %w", place, reason)
 	}
 	f.bad.Add(1)
 	f.waiting.Stop()
-	f.console.rejected(place, reason)
+	f.console.rejected(place.String(), reason)
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 )
 
 // Times of following a topic.
@@ -66,7 +67,7 @@ type settlement struct {
 
 // run calls handle for every record until there is an end: the one asked for, an error, errEnough, or ctx ends. After
 // each batch it calls flush; only then is a position committed. Ends that were asked for, and ctx, are no error.
-func (f *follower) run(ctx context.Context, handle func(partition int32, r *kafka.Record) error,
+func (f *follower) run(ctx context.Context, handle func(*record.Record) error,
 	flush func() error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -297,7 +298,7 @@ func (f *follower) readNew(ctx context.Context, known int, read func(partition i
 }
 
 // handleAll is the one place where records are handled.
-func (f *follower) handleAll(ctx context.Context, handle func(int32, *kafka.Record) error, flush func() error) error {
+func (f *follower) handleAll(ctx context.Context, handle func(*record.Record) error, flush func() error) error {
 	positions := make(map[int32]int64)
 	for p, from := range f.starts {
 		positions[p] = from
@@ -350,7 +351,7 @@ func (f *follower) handleAll(ctx context.Context, handle func(int32, *kafka.Reco
 }
 
 // handleBatch handles a batch's records up to the partition's stop, and answers the position after the last of them.
-func (f *follower) handleBatch(d *delivery, handle func(int32, *kafka.Record) error) (position int64, seen int,
+func (f *follower) handleBatch(d *delivery, handle func(*record.Record) error) (position int64, seen int,
 	err error) {
 	stop, stops := f.stops[d.Partition]
 	if !stops {
@@ -359,7 +360,7 @@ func (f *follower) handleBatch(d *delivery, handle func(int32, *kafka.Record) er
 	d.Limit(d.first, stop)
 	for r := range d.Records {
 		seen++
-		if err := handle(d.Partition, r); err != nil {
+		if err := handle(r); err != nil {
 			position := r.Offset
 			if errors.Is(err, errEnough) {
 				position++

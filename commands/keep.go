@@ -12,6 +12,7 @@ import (
 	"bizumctl/bizum/archive"
 	"bizumctl/bizum/format"
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 )
 
 // keeper files one partition as long as it is ours.
@@ -146,7 +147,7 @@ func (k *keeper) file(b kafka.Batch) error {
 	return nil
 }
 
-func (k *keeper) record(r *kafka.Record) error {
+func (k *keeper) record(r *record.Record) error {
 	p, err := bizum.ParsePayment(r.Value)
 	if err == nil {
 		row := &k.row
@@ -166,11 +167,10 @@ func (k *keeper) record(r *kafka.Record) error {
 			return err
 		}
 	}
-	place := fmt.Sprintf("%s/%d@%d", k.topic, k.partition, r.Offset)
 	if k.options.bad == "stop" {
-		return fmt.Errorf("message at %s: %w", place, err)
+		return fmt.Errorf("message at %v: %w", r.Position, err)
 	}
-	k.console.rejected(place, err)
+	k.console.rejected(r.Position.String(), err)
 	k.bad.Add(1)
 	return k.part.Reject(r.Offset, err, r.Value)
 }

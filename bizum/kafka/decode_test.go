@@ -171,7 +171,7 @@ func (b *bench) readByUs(end int64) (records []string) {
 		for r := range batch.Records {
 			headers := ""
 			for _, name := range []string{"h0", "h1", "h2"} {
-				headers += fmt.Sprintf(" %#v", r.Header(name))
+				headers += fmt.Sprintf(" %#v", r.Headers.Get(name))
 			}
 			records = append(records, fmt.Sprintf("%d %d %#v %#v%s", r.Offset, r.Timestamp, r.Key, r.Value, headers))
 		}

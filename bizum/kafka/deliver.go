@@ -99,7 +99,7 @@ func (d *delivery) tryUnfold(ctx context.Context, b *batch.Batch, room int64) (e
 
 // flush delivers what was gathered, and the position after it.
 func (d *delivery) flush(ctx context.Context, next int64) error {
-	b := Batch{Partition: d.partition, From: d.from, Next: next, first: d.from, end: math.MaxInt64,
+	b := Batch{Topic: d.topic, Partition: d.partition, From: d.from, Next: next, first: d.from, end: math.MaxInt64,
 		batches: d.gathered, answer: d.answer, unfolded: d.unfolded}
 	b.answer.retain()
 	d.from, d.gathered, d.bytes, d.unfolded = next, d.gathered[len(d.gathered):], 0, nil

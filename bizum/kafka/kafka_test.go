@@ -27,6 +27,7 @@ import (
 
 	"bizumctl/bizum/devbroker"
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 )
 
 // bench is a topic of the test's own on a broker, with our client and a foreign one.
@@ -700,7 +701,7 @@ func TestHangingTransaction(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				_, end, err := task.ReadOutput(ctx, 0, func(int64, int64, []byte, []byte) error { return nil })
+				_, end, err := task.ReadOutput(ctx, 0, func(*record.Record) error { return nil })
 				if position != -1 || end < 1 {
 					t.Errorf("position %d, output ends at %d", position, end)
 				}
@@ -808,8 +809,8 @@ func TestMissingAndEmpty(t *testing.T) {
 	b.must(w.Append(b.ctx, []byte("k"), []byte("v"), 0, 0, kafka.Header{Key: "reason", Value: []byte("r")}))
 	b.must(w.Flush(b.ctx))
 	var got []string
-	_, _, err := b.cluster.ReadToEnd(b.ctx, b.topic, 0, 0, func(r *kafka.Record) error {
-		got = append(got, fmt.Sprintf("%#v %#v %q", r.Key, r.Value, r.Header("reason")))
+	_, _, err := b.cluster.ReadToEnd(b.ctx, b.topic, 0, 0, func(r *record.Record) error {
+		got = append(got, fmt.Sprintf("%#v %#v %q", r.Key, r.Value, r.Headers.Get("reason")))
 		return nil
 	})
 	b.must(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"bizumctl/bizum/kafka/batch"
+	"bizumctl/bizum/record"
 )
 
 // The reader. It promises
@@ -37,13 +38,11 @@ const fetchWait = 500 * time.Millisecond
 // checked is still near the processor when it is used.
 const deliverBytes = 512 << 10
 
-// Record is a message as Kafka keeps it. A Value of nil is a tombstone.
-type Record = batch.Record
-
 // Batch is some committed records of a partition. Next is the position after it, which moves on even
 // where there are no records. It is good until the function that it was handed to returns, and so
 // are the keys and values of its records.
 type Batch struct {
+	Topic      string
 	Partition  int32
 	From, Next int64
 
@@ -53,13 +52,16 @@ type Batch struct {
 }
 
 // Records goes through the batch in order. The record that it yields is one and the same each time.
-func (b *Batch) Records(yield func(*Record) bool) {
+func (b *Batch) Records(yield func(*record.Record) bool) {
 	for i := range b.batches {
 		for r := range b.batches[i].Records {
 			if r.Offset < b.first { // a fetch brings whole batches, also what lies before the position
 				continue
 			}
-			if r.Offset >= b.end || !yield(r) {
+			if r.Offset >= b.end {
+				return
+			}
+			if r.Topic, r.Partition = b.Topic, b.Partition; !yield(r) {
 				return
 			}
 		}
@@ -132,7 +134,7 @@ var errAtEnd = errors.New("at the end")
 //
 // Its memory is its own, not what other readers share: each may wait for them.
 func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
-	each func(*Record) error) (start, end int64, err error) {
+	each func(*record.Record) error) (start, end int64, err error) {
 	start, end, err = c.bounds(ctx, topic, partition)
 	if from = max(from, start); err != nil || from >= end {
 		return start, end, err

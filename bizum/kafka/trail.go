@@ -5,15 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"time"
+
+	"bizumctl/bizum/record"
 )
 
 // Trail is what is there of one partition's work in a group: the source, the output, the aside and the position. It
 // only reads; Task does the work.
 //
-// Its methods use built-in types, so that those who call them need not know this package. Timestamps are in
-// milliseconds.
+// Its methods use types that those who call them share with this package.
 type Trail struct {
 	cluster       *Cluster
 	group         string
@@ -60,36 +62,24 @@ func (t *Trail) Bounds(ctx context.Context) (start, end int64, err error) {
 }
 
 // ReadSource hands the records of the source to deliver, batch by batch, with the position after
-// each batch, until deliver returns an error or ctx ends. Keys and values are good until deliver
-// returns. Timestamps are in milliseconds.
+// each batch, until deliver returns an error or ctx ends. Records are good until deliver returns.
 func (t *Trail) ReadSource(ctx context.Context, position int64,
-	deliver func(next int64, records func(yield func(offset, timestamp int64, key, value []byte) bool)) error) error {
+	deliver func(next int64, records iter.Seq[*record.Record]) error) error {
 	return t.cluster.reader(t.source, t.id, t.partition, position).run(ctx, func(b Batch) error {
-		return deliver(b.Next, b.plain)
+		return deliver(b.Next, b.Records)
 	})
-}
-
-// plain goes through a batch's records in built-in types.
-func (b *Batch) plain(yield func(offset, timestamp int64, key, value []byte) bool) {
-	for r := range b.Records {
-		if !yield(r.Offset, r.Timestamp, r.Key, r.Value) {
-			return
-		}
-	}
 }
 
 // ReadOutput goes through the committed records of the output, from an offset, or from where the log starts, to the end
 // that there is now, and answers that start and end.
 func (t *Trail) ReadOutput(ctx context.Context, from int64,
-	each func(offset, timestamp int64, key, value []byte) error) (start, end int64, err error) {
-	return t.cluster.ReadToEnd(ctx, t.output, t.partition, from, func(r *Record) error {
-		return each(r.Offset, r.Timestamp, r.Key, r.Value)
-	})
+	each func(*record.Record) error) (start, end int64, err error) {
+	return t.cluster.ReadToEnd(ctx, t.output, t.partition, from, each)
 }
 
 // FirstOutput answers the first committed record of any partition of the output, and false if there is none yet.
 func (t *Trail) FirstOutput(ctx context.Context, partition int32) (key, value []byte, found bool, err error) {
-	_, _, err = t.cluster.ReadToEnd(ctx, t.output, partition, 0, func(r *Record) error {
+	_, _, err = t.cluster.ReadToEnd(ctx, t.output, partition, 0, func(r *record.Record) error {
 		key, value, found = bytes.Clone(r.Key), bytes.Clone(r.Value), true
 		return errFound
 	})
@@ -103,7 +93,7 @@ var errFound = errors.New("found")
 
 // ReadAside goes through what was set aside, from the first to the last there is now: the offset of each in the source.
 func (t *Trail) ReadAside(ctx context.Context, each func(offset, origin int64) error) error {
-	_, _, err := t.cluster.ReadToEnd(ctx, t.aside, t.partition, 0, func(r *Record) error {
+	_, _, err := t.cluster.ReadToEnd(ctx, t.aside, t.partition, 0, func(r *record.Record) error {
 		origin, err := t.origin(r)
 		if err != nil {
 			return err
@@ -151,7 +141,7 @@ func (t *Trail) LastAside(ctx context.Context) (last int64, err error) {
 		if err != nil {
 			return -1, err
 		}
-		_, _, err = t.cluster.ReadToEnd(ctx, t.aside, t.partition, max(end-back, 0), func(r *Record) (err error) {
+		_, _, err = t.cluster.ReadToEnd(ctx, t.aside, t.partition, max(end-back, 0), func(r *record.Record) (err error) {
 			last, err = t.origin(r)
 			return err
 		})
@@ -162,11 +152,11 @@ func (t *Trail) LastAside(ctx context.Context) (last int64, err error) {
 }
 
 // origin reads which offset of the source a record of the aside comes from.
-func (t *Trail) origin(r *Record) (int64, error) {
-	offset, err := strconv.ParseInt(string(r.Header(offsetHeader)), 10, 64)
+func (t *Trail) origin(r *record.Record) (int64, error) {
+	offset, err := strconv.ParseInt(string(r.Headers.Get(offsetHeader)), 10, 64)
 	if err != nil || offset < 0 {
 		return 0, fmt.Errorf("record at %s/%d@%d is none of ours: header %q is %q", t.aside, t.partition, r.Offset,
-			offsetHeader, r.Header(offsetHeader))
+			offsetHeader, r.Headers.Get(offsetHeader))
 	}
 	return offset, nil
 }

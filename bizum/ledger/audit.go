@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/record"
 )
 
 // Audit proves a ledger from its topic.
@@ -110,8 +111,8 @@ func (a *Audit) Partition(ctx context.Context, number int32, r Reading) (*Proof,
 // afterLast answers the position that a ledger alone stands for: after all that it has, or that was set aside.
 func afterLast(ctx context.Context, r Reading) (int64, error) {
 	last := none
-	_, _, err := r.ReadOutput(ctx, 0, func(_, _ int64, key, value []byte) error {
-		if e, err := parsePosted(value); err == nil && len(key) > 0 {
+	_, _, err := r.ReadOutput(ctx, 0, func(written *record.Record) error {
+		if e, err := parsePosted(written.Value); err == nil && len(written.Key) > 0 {
 			last = max(last, e.offset)
 		}
 		return nil
@@ -143,9 +144,9 @@ func (k *auditor) run(ctx context.Context) error {
 	}
 	k.after(max(now, k.proof.To))
 	if err == nil && len(k.owed) > 0 { // entries that are newer than the cursor's end may stand for them
-		_, _, err = k.ReadOutput(ctx, 0, func(_, _ int64, key, value []byte) error {
-			if e, err := parsePosted(value); err == nil && e.offset >= k.proof.To {
-				k.settleOwed(key)
+		_, _, err = k.ReadOutput(ctx, 0, func(written *record.Record) error {
+			if e, err := parsePosted(written.Value); err == nil && e.offset >= k.proof.To {
+				k.settleOwed(written.Key)
 			}
 			return nil
 		})
@@ -205,20 +206,21 @@ func (k *auditor) compare(ctx context.Context) error {
 	if k.start >= k.proof.To {
 		return nil
 	}
-	err := k.ReadSource(ctx, k.start, func(next int64,
-		records func(yield func(offset, timestamp int64, key, value []byte) bool)) (err error) {
+	err := k.ReadSource(ctx, k.start, func(next int64, records iter.Seq[*record.Record]) error {
 		before := k.proof.Payments
-		records(func(offset, timestamp int64, key, value []byte) bool {
-			if offset < k.proof.To {
-				err = k.message(offset, timestamp, key, value)
+		defer func() { k.Progress(int(k.proof.Payments - before)) }()
+		for r := range records {
+			if r.Offset >= k.proof.To {
+				break
 			}
-			return err == nil
-		})
-		k.Progress(int(k.proof.Payments - before))
-		if err == nil && next >= k.proof.To {
+			if err := k.message(r); err != nil {
+				return err
+			}
+		}
+		if next >= k.proof.To {
 			return errThere
 		}
-		return err
+		return nil
 	})
 	if errors.Is(err, errThere) {
 		return nil
@@ -227,7 +229,8 @@ func (k *auditor) compare(ctx context.Context) error {
 }
 
 // message finds what a message's record in the ledger, or aside, should be, and compares.
-func (k *auditor) message(offset, timestamp int64, key, value []byte) error {
+func (k *auditor) message(r *record.Record) error {
+	offset, timestamp, key, value := r.Offset, r.Timestamp, r.Key, r.Value
 	payment, err := bizum.ParsePayment(value)
 	if err == nil {
 		err = belongs(key, k.number, k.Partitions, k.PartitionOf)
@@ -351,12 +354,12 @@ func (k *auditor) first(kind int, text string) {
 func (k *auditor) entries(ctx context.Context) *cursor {
 	return newCursor(k.Name, func(yield func(written) bool) error {
 		headed := false
-		_, _, err := k.ReadOutput(ctx, 0, func(place, _ int64, key, value []byte) error {
-			w := written{place: place, key: key, value: value, offset: none}
+		_, _, err := k.ReadOutput(ctx, 0, func(r *record.Record) error {
+			w := written{place: r.Offset, key: r.Key, value: r.Value, offset: none}
 			if headed {
-				w.entry, w.fault = parsePosted(value)
+				w.entry, w.fault = parsePosted(r.Value)
 				w.offset = w.entry.offset
-				if w.fault == nil && len(key) == 0 {
+				if w.fault == nil && len(r.Key) == 0 {
 					w.fault = errors.New("an entry without an account")
 				}
 			}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/record"
 )
 
 // What a transaction holds at most for Show, and how long one that was begun may take to end when ctx has ended.
@@ -38,7 +40,7 @@ type keeper struct {
 type batch struct {
 	next    int64
 	booked  chan struct{} // closed when its records are of no use any more
-	records func(yield func(offset, timestamp int64, key, value []byte) bool)
+	records iter.Seq[*record.Record]
 }
 
 // Keep keeps a partition until ctx ends, and then commits what it has booked, within 4 s. Nil is its answer then. A
@@ -149,7 +151,7 @@ func (k *keeper) finish(ctx context.Context) error {
 // records good.
 func (k *keeper) read(ctx context.Context, batches chan<- batch, ended <-chan struct{}) error {
 	return k.ReadSource(ctx, k.position, func(next int64,
-		records func(yield func(offset, timestamp int64, key, value []byte) bool)) error {
+		records iter.Seq[*record.Record]) error {
 		b := batch{next, make(chan struct{}), records}
 		select {
 		case batches <- b:
@@ -169,33 +171,31 @@ func (k *keeper) read(ctx context.Context, batches chan<- batch, ended <-chan st
 // what is long past from what is to come overflows).
 func (k *keeper) book(ctx context.Context, b batch) (err error) {
 	now := k.Now().UnixMilli()
-	b.records(func(offset, timestamp int64, key, value []byte) bool {
+	for r := range b.records {
 		if !k.open {
 			err = k.begin(ctx)
 		}
 		if err == nil {
-			err = k.message(ctx, offset, max(min(timestamp, now), 0), key, value)
+			err = k.message(ctx, r, max(min(r.Timestamp, now), 0))
 		}
-		on := err == nil && k.end == nil && !k.full
-		if on {
-			k.position = offset + 1
+		if err != nil || k.end != nil || k.full {
+			return err
 		}
-		return on
-	})
-	if err == nil && k.end == nil && !k.full {
-		k.position = b.next
+		k.position = r.Offset + 1
 	}
-	return err
+	k.position = b.next
+	return nil
 }
 
-// message makes an entry of a good message, and sets a rejected one aside.
-func (k *keeper) message(ctx context.Context, offset, timestamp int64, key, value []byte) error {
-	payment, err := bizum.ParsePayment(value)
+// message makes an entry of a good message, and sets a rejected one aside, with a timestamp that Kafka takes.
+func (k *keeper) message(ctx context.Context, r *record.Record, timestamp int64) error {
+	key, offset := r.Key, r.Offset
+	payment, err := bizum.ParsePayment(r.Value)
 	if err == nil {
 		err = belongs(key, k.number, k.Partitions, k.PartitionOf)
 	}
 	if err != nil {
-		return k.reject(ctx, Rejected{offset, err}, timestamp, key, value)
+		return k.reject(ctx, r, timestamp, err)
 	}
 	at("parsed")
 	if len(key) == 0 {
@@ -263,16 +263,16 @@ func belongs(key []byte, number, partitions int32, partitionOf func(key []byte) 
 	return nil
 }
 
-func (k *keeper) reject(ctx context.Context, r Rejected, timestamp int64, key, value []byte) error {
+func (k *keeper) reject(ctx context.Context, r *record.Record, timestamp int64, reason error) error {
 	if k.Strict {
-		k.end = fmt.Errorf("message at %s/%d@%d: %w", k.Source, k.number, r.Offset, r.Reason)
+		k.end = fmt.Errorf("message at %s/%d@%d: %w", k.Source, k.number, r.Offset, reason)
 		return nil
 	}
 	cut := func(b []byte) []byte { return b[:min(len(b), bizum.MaxMessage)] }
-	if err := k.Aside(ctx, cut(key), cut(value), timestamp, r.Offset, r.Reason.Error()); err != nil {
+	if err := k.Aside(ctx, cut(r.Key), cut(r.Value), timestamp, r.Offset, reason.Error()); err != nil {
 		return k.doubt(err)
 	}
-	k.done.Rejected = append(k.done.Rejected, r)
+	k.done.Rejected = append(k.done.Rejected, Rejected{r.Offset, reason})
 	return nil
 }
 

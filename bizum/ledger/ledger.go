@@ -15,15 +15,16 @@ package ledger
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"sync"
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/record"
 )
 
-// Partition is what the ledger needs of one partition of the message log, in built-in types. Timestamps are in
-// milliseconds, an offset of -1 means none. After an error of a step nobody knows what has happened; only Fence, on a
+// Partition is what the ledger needs of one partition of the message log. An offset of -1 means none. After an error of a step nobody knows what has happened; only Fence, on a
 // new Partition, settles that.
 type Partition interface {
 	Reading
@@ -52,10 +53,10 @@ type Reading interface {
 	Bounds(ctx context.Context) (start, end int64, err error)
 	// ReadSource hands batches to deliver, each with the position after it, until deliver answers an error or ctx ends.
 	ReadSource(ctx context.Context, position int64,
-		deliver func(next int64, records func(yield func(offset, timestamp int64, key, value []byte) bool)) error) error
+		deliver func(next int64, records iter.Seq[*record.Record]) error) error
 	// ReadOutput goes through the ledger from an offset, or from where it starts, to the end that there is now.
 	ReadOutput(ctx context.Context, from int64,
-		each func(offset, timestamp int64, key, value []byte) error) (start, end int64, err error)
+		each func(*record.Record) error) (start, end int64, err error)
 	// ReadAside goes through what was set aside, by its place there and its offset in the source.
 	ReadAside(ctx context.Context, each func(offset, origin int64) error) error
 	// Settle waits for transactions that are being completed, as far as they matter to the ledger.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/record"
 )
 
 // The simulation keeps one partition by several processes on a model of Kafka. Every call of a Partition is a point at
@@ -35,17 +37,21 @@ type place struct {
 	metadata string
 }
 
-type record struct {
+type stored struct {
 	key, value []byte
 	origin     int64
 	by         *transaction // nil: taken by compaction
 }
 
+func (r *stored) at(offset int64) *record.Record {
+	return &record.Record{Position: record.Position{Offset: offset}, Key: r.key, Value: r.value}
+}
+
 // journal is a topic's partition; the index is the offset.
-type journal struct{ records []record }
+type journal struct{ records []stored }
 
 // visible goes through the committed records below the last stable offset, and answers that offset.
-func (j *journal) visible(from int64, each func(offset int64, r *record) error) (end int64, err error) {
+func (j *journal) visible(from int64, each func(offset int64, r *stored) error) (end int64, err error) {
 	for offset := range j.records {
 		r := &j.records[offset]
 		if r.by == nil {
@@ -65,7 +71,7 @@ func (j *journal) visible(from int64, each func(offset int64, r *record) error) 
 
 // compact takes records that have a later one of their key, and what was aborted.
 func (j *journal) compact() {
-	end, _ := j.visible(0, func(int64, *record) error { return nil })
+	end, _ := j.visible(0, func(int64, *stored) error { return nil })
 	later := map[string]bool{}
 	for offset := end - 1; offset >= 0; offset-- {
 		r := &j.records[offset]
@@ -200,7 +206,7 @@ func (p *partition) Bounds(context.Context) (start, end int64, err error) {
 }
 
 func (p *partition) ReadSource(_ context.Context, position int64,
-	deliver func(next int64, records func(yield func(offset, timestamp int64, key, value []byte) bool)) error) error {
+	deliver func(next int64, records iter.Seq[*record.Record]) error) error {
 	for {
 		b := p.fetch(position)
 		if err := deliver(b.next, b.records); err != nil {
@@ -221,9 +227,9 @@ func (w *world) fetch(position int64) batch {
 			next = w.source[to].offset
 		}
 	}
-	return batch{next: max(next, position), records: func(yield func(offset, timestamp int64, key, value []byte) bool) {
+	return batch{next: max(next, position), records: func(yield func(*record.Record) bool) {
 		for _, m := range w.source[from:to] {
-			if !yield(m.offset, 0, m.key, m.value) {
+			if !yield(&record.Record{Position: record.Position{Offset: m.offset}, Key: m.key, Value: m.value}) {
 				return
 			}
 		}
@@ -231,9 +237,9 @@ func (w *world) fetch(position int64) batch {
 }
 
 func (p *partition) ReadOutput(_ context.Context, from int64,
-	each func(offset, timestamp int64, key, value []byte) error) (start, end int64, err error) {
+	each func(*record.Record) error) (start, end int64, err error) {
 	err = p.call(func() (err error) {
-		end, err = p.entries.visible(from, func(offset int64, r *record) error { return each(offset, 0, r.key, r.value) })
+		end, err = p.entries.visible(from, func(offset int64, r *stored) error { return each(r.at(offset)) })
 		return err
 	})
 	return 0, end, err
@@ -241,7 +247,7 @@ func (p *partition) ReadOutput(_ context.Context, from int64,
 
 func (p *partition) ReadAside(_ context.Context, each func(offset, origin int64) error) error {
 	return p.call(func() error {
-		_, err := p.asides.visible(0, func(offset int64, r *record) error { return each(offset, r.origin) })
+		_, err := p.asides.visible(0, func(offset int64, r *stored) error { return each(offset, r.origin) })
 		return err
 	})
 }
@@ -281,7 +287,7 @@ func (p *partition) join() {
 	p.open = p.current
 }
 
-func (p *partition) append(j *journal, r record) error {
+func (p *partition) append(j *journal, r stored) error {
 	return p.call(func() error {
 		if p.epoch != p.world.epoch || p.open == nil || p.open.decided {
 			return errFenced
@@ -294,11 +300,11 @@ func (p *partition) append(j *journal, r record) error {
 }
 
 func (p *partition) Write(_ context.Context, key, value []byte, _ int64) error {
-	return p.append(&p.entries, record{key: key, value: value})
+	return p.append(&p.entries, stored{key: key, value: value})
 }
 
 func (p *partition) Aside(_ context.Context, key, value []byte, _, offset int64, _ string) error {
-	return p.append(&p.asides, record{key: key, value: value, origin: offset})
+	return p.append(&p.asides, stored{key: key, value: value, origin: offset})
 }
 
 func (p *partition) Flush(context.Context) (after int64, err error) {
@@ -456,7 +462,7 @@ func (w *world) reset(position int64) {
 // headed says whether the ledger was begun. Before that, a position that somebody has set is not gone on with.
 func (w *world) headed() bool {
 	n := 0
-	_, _ = w.entries.visible(0, func(int64, *record) error { n++; return nil })
+	_, _ = w.entries.visible(0, func(int64, *stored) error { n++; return nil })
 	return n > 0
 }
 
@@ -525,7 +531,7 @@ func (w *world) check() string {
 	got, before := map[int64]string{}, none
 	var fault string
 	headed := false
-	_, _ = w.entries.visible(0, func(offset int64, r *record) error {
+	_, _ = w.entries.visible(0, func(offset int64, r *stored) error {
 		if !headed {
 			headed = true
 			return nil
@@ -539,7 +545,7 @@ func (w *world) check() string {
 		return nil
 	})
 	var aside []int64
-	_, _ = w.asides.visible(0, func(_ int64, r *record) error { aside = append(aside, r.origin); return nil })
+	_, _ = w.asides.visible(0, func(_ int64, r *stored) error { aside = append(aside, r.origin); return nil })
 	switch {
 	case fault != "":
 		return fault
@@ -588,12 +594,12 @@ func (p still) Committed(context.Context) (int64, string, error) {
 }
 func (p still) Bounds(context.Context) (start, end int64, err error) { return 0, p.end, nil }
 func (p still) ReadOutput(_ context.Context, from int64,
-	each func(offset, timestamp int64, key, value []byte) error) (start, end int64, err error) {
-	end, err = p.entries.visible(from, func(offset int64, r *record) error { return each(offset, 0, r.key, r.value) })
+	each func(*record.Record) error) (start, end int64, err error) {
+	end, err = p.entries.visible(from, func(offset int64, r *stored) error { return each(r.at(offset)) })
 	return 0, end, err
 }
 func (p still) ReadAside(_ context.Context, each func(offset, origin int64) error) error {
-	_, err := p.asides.visible(0, func(offset int64, r *record) error { return each(offset, r.origin) })
+	_, err := p.asides.visible(0, func(offset int64, r *stored) error { return each(offset, r.origin) })
 	return err
 }
 
@@ -684,7 +690,7 @@ func TestAuditBesideBalance(t *testing.T) {
 	}
 	done := &transaction{decided: true, committed: true, marked: map[*journal]bool{&w.entries: true, &w.asides: true}}
 	write := func(key, value string) {
-		w.entries.records = append(w.entries.records, record{key: []byte(key), value: []byte(value), by: done})
+		w.entries.records = append(w.entries.records, stored{key: []byte(key), value: []byte(value), by: done})
 	}
 	write("", string(Heading{"id", 1, 2000_00}.Value()))
 	write("a", "Ana;1.00;Cena;RECEPCIÓN;2001.00;0")

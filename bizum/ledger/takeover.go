@@ -3,6 +3,8 @@ package ledger
 import (
 	"context"
 	"fmt"
+
+	"bizumctl/bizum/record"
 )
 
 // takeOver makes the partition ours and finds out where to go on. Each step is taken only when the one before is done:
@@ -56,8 +58,9 @@ func (k *keeper) restore(ctx context.Context) error {
 }
 
 // reread takes a record of the ledger into the book.
-func (k *keeper) reread(offset, _ int64, key, value []byte) error {
+func (k *keeper) reread(r *record.Record) error {
 	at("restoring")
+	key, value, offset := r.Key, r.Value, r.Offset
 	if !k.page.headed {
 		heading, err := ParseHeading(key, value)
 		if err != nil {

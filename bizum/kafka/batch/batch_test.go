@@ -252,7 +252,7 @@ func FuzzBatch(f *testing.F) {
 				t.Fatalf("offset %d after %d, of %d to %d", r.Offset, before, b.First, b.Last)
 			}
 			n, before = n+1, r.Offset
-			_ = r.Header("reason")
+			_ = r.Headers.Get("reason")
 		}
 		if n != b.Count {
 			t.Fatalf("%d records, not %d", n, b.Count)

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+
+	"bizumctl/bizum/record"
 )
 
 // Builder makes a batch, record by record. A record is encoded once, when it is appended.
@@ -52,10 +54,10 @@ func (b *Builder) Append(key, value []byte, timestamp int64, headers ...Header) 
 }
 
 // AppendRecord appends a record of another batch.
-func (b *Builder) AppendRecord(r *Record) {
+func (b *Builder) AppendRecord(r *record.Record) {
 	b.begin(r.Timestamp)
 	start := len(b.encoded)
-	b.encoded = append(b.body(b.encoded, r.Key, r.Value, r.Timestamp), r.headers...)
+	b.encoded = append(b.body(b.encoded, r.Key, r.Value, r.Timestamp), r.Headers...)
 	b.end(start)
 }
 
@@ -103,7 +105,7 @@ func (b *Builder) end(start int) {
 }
 
 // Records goes through the records that were appended, with offsets from 0 on.
-func (b *Builder) Records(yield func(*Record) bool) {
+func (b *Builder) Records(yield func(*record.Record) bool) {
 	if b.count > 0 {
 		batch := Batch{Last: int64(b.count - 1), Count: b.count, FirstTimestamp: b.first, MaxTimestamp: b.max,
 			records: b.encoded[HeaderBytes:]}

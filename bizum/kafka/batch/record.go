@@ -5,31 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"bizumctl/bizum/record"
 )
-
-// Record is a message as Kafka keeps it. A Value of nil is a tombstone, and a Key of nil is none at
-// all. Both alias the batch.
-type Record struct {
-	Key, Value []byte
-	Offset     int64
-	Timestamp  int64 // in milliseconds; any value, -1 for none
-
-	headers []byte // their number, then each
-}
-
-// Header returns the value of the first header of this name, nil if there is none.
-func (r *Record) Header(name string) []byte {
-	count, at := varint(r.headers, 0)
-	for range count {
-		var key, value []byte
-		key, at = field(r.headers, at)
-		value, at = field(r.headers, at)
-		if string(key) == name {
-			return value
-		}
-	}
-	return nil
-}
 
 var (
 	errRecordLength  = errors.New("a record that is longer or shorter than it says")
@@ -40,9 +18,9 @@ var (
 // checked may be read.
 func (b *Batch) Check() error {
 	at, before, last := 0, int64(-1), b.Last-b.First
-	var r Record
+	var r record.Record
 	for range b.Count {
-		if at = r.decode(b.records, at); at < 0 {
+		if at = decode(&r, b.records, at); at < 0 {
 			return errRecordLength
 		}
 		if r.Offset <= before || r.Offset > last {
@@ -57,13 +35,13 @@ func (b *Batch) Check() error {
 }
 
 // Records goes through the records in order. The record that it yields is one and the same each
-// time.
-func (b *Batch) Records(yield func(*Record) bool) {
+// time; it has an offset, but no topic and partition.
+func (b *Batch) Records(yield func(*record.Record) bool) {
 	first, timestamp := b.First, b.FirstTimestamp
 	appended := b.attributes&logAppendTimeBit != 0
-	var r Record
+	var r record.Record
 	for at := 0; at < len(b.records); {
-		at = r.decode(b.records, at)
+		at = decode(&r, b.records, at)
 		if at < 0 {
 			panic("batch: internal error: records that were not checked")
 		}
@@ -79,7 +57,7 @@ func (b *Batch) Records(yield func(*Record) bool) {
 
 // decode reads the record at a place, with its offset and timestamp as differences, and returns the
 // place after it, or -1 if it is not well formed.
-func (r *Record) decode(b []byte, at int) int {
+func decode(r *record.Record, b []byte, at int) int {
 	length, ok := short(b, at)
 	if at++; !ok {
 		length, at = varint(b, at-1)
@@ -104,8 +82,8 @@ func (r *Record) decode(b []byte, at int) int {
 	if r.Value, at = field(b, at); at < 0 {
 		return -1
 	}
-	r.headers = b[at:]
-	if len(r.headers) == 1 && r.headers[0] == 0 {
+	r.Headers = b[at:]
+	if len(r.Headers) == 1 && r.Headers[0] == 0 {
 		return end
 	}
 	return headersEnd(b, at)
