@@ -18,7 +18,6 @@ import (
 // what an account has: its payments may be in any partition.
 type fold struct {
 	*follower
-	initial bizum.Amount
 	strict  bool // ends at the first rejected message
 	waiting *time.Timer
 
@@ -26,11 +25,12 @@ type fold struct {
 
 	mu    sync.Mutex
 	books []*bizum.Book
+	sum   *bizum.Book // of the books, in the end
 }
 
 // fold is balance when only the closing balances are wanted.
 func (o *balanceOptions) fold(ctx context.Context, f *follower) error {
-	fold := &fold{follower: f, initial: o.initial, strict: o.bad == "stop"}
+	fold := &fold{follower: f, sum: bizum.NewBook(o.initial), strict: o.bad == "stop"}
 	err := fold.run(ctx)
 	if err != nil && ctx.Err() == nil {
 		return err
@@ -57,7 +57,7 @@ func (f *fold) run(ctx context.Context) error {
 	defer f.waiting.Stop()
 	var reading sync.WaitGroup
 	read := func(partition int32, from int64) {
-		book := bizum.NewBook(f.initial)
+		book := f.sum.Another()
 		f.mu.Lock()
 		f.books = append(f.books, book)
 		f.mu.Unlock()
@@ -174,11 +174,10 @@ func (f *fold) rejected(place record.Position, reason error) error {
 func (f *fold) merged() (*bizum.Book, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	sum := bizum.NewBook(f.initial)
 	for _, book := range f.books {
-		if err := sum.Merge(book); err != nil {
+		if err := f.sum.Merge(book); err != nil {
 			return nil, err
 		}
 	}
-	return sum, nil
+	return f.sum, nil
 }

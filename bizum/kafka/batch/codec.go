@@ -42,7 +42,8 @@ func NewUnfolder() *Unfolder {
 	// window that is larger than itself: Java's client does at its highest levels.
 	const maxWindow = 128 << 20
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecodeAllCapLimit(true))
+		zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecodeAllCapLimit(true),
+		zstd.IgnoreChecksum(true)) // the batch has one
 	if err != nil {
 		panic("batch: internal error: " + err.Error()) // of an option
 	}

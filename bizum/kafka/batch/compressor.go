@@ -49,7 +49,8 @@ func NewCompressor(codec Codec) *Compressor {
 		// Payments are alike, so the fastest level with a small window makes batches no larger than the
 		// slower ones do (14.4 bytes a payment of a million accounts, at the default level too).
 		encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<10),
-			zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
+			zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true),
+			zstd.WithEncoderCRC(false)) // the batch has one
 		if err != nil {
 			panic("batch: internal error: " + err.Error())
 		}
