@@ -59,9 +59,7 @@ func (b *Book) Another() *Book { return newBook(b.initial, b.table.seed) }
 // Apply books a payment on the account that a message's key names. The only error is a balance that
 // no longer fits; the book is then as it was before.
 func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
-	if len(key) == 0 {
-		key = defaultKey
-	}
+	key = KeyOf(key)
 	posting := Posting{Key: key, Change: p.Change()}
 	if err := b.post(&posting, b.table.hash(key)); err != nil {
 		return Entry{}, err
@@ -80,9 +78,7 @@ func (b *Book) ApplyAll(postings []Posting) (booked int, err error) {
 		block := postings[:min(len(postings), ahead)]
 		postings = postings[len(block):]
 		for i := range block {
-			if len(block[i].Key) == 0 {
-				block[i].Key = defaultKey
-			}
+			block[i].Key = KeyOf(block[i].Key)
 			if i > 0 && string(block[i].Key) == string(block[i-1].Key) { // so it is with a single account
 				b.hashes[i] = b.hashes[i-1]
 				continue
@@ -239,10 +235,15 @@ func (b *Book) Accounts() []Account {
 	return list
 }
 
+// KeyOf returns the key that names the account of a message with this key: itself, unless it is empty.
+func KeyOf(key []byte) []byte {
+	if len(key) == 0 {
+		return defaultKey
+	}
+	return key
+}
+
 // AccountOf names the account of a message with this key.
 func AccountOf(key []byte) string {
-	if len(key) == 0 {
-		return DefaultAccount
-	}
-	return string(key)
+	return string(KeyOf(key))
 }

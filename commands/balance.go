@@ -10,7 +10,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum"
-	"bizumctl/bizum/format"
 	"bizumctl/bizum/record"
 )
 
@@ -116,18 +115,16 @@ func (o *balanceOptions) shower(c *console) (func(*record.Record, *bizum.Entry) 
 		statement := newStatement(c, true)
 		return func(r *record.Record, e *bizum.Entry) error {
 			if e.Opens {
-				if err := statement.opening(string(e.Account), o.initial); err != nil {
+				if err := statement.opening(e.Account, o.initial); err != nil {
 					return err
 				}
 			}
-			return statement.row(r.Timestamp, string(e.Account), e.Payment, e.Balance)
+			return statement.row(r.Timestamp, e.Account, &e.Payment, e.Balance)
 		}, nil
 	}
 	lines, err := newLines(c, o.output, true)
 	return func(r *record.Record, e *bizum.Entry) error {
-		row := format.Row{Payment: e.Payment, Account: string(e.Account), Balance: e.Balance,
-			Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp}
-		return lines.row(&row)
+		return lines.show(r, &e.Payment, e.Balance)
 	}, err
 }
 

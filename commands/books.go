@@ -283,7 +283,7 @@ func (b *board) show(c ledger.Committed) error {
 	b.view.rounded += int64(c.Rounded)
 	for _, e := range c.Entries {
 		r := record.Record{Position: record.Position{Topic: b.options.topic, Partition: c.Partition, Offset: e.Offset},
-			Timestamp: e.Timestamp}
+			Timestamp: e.Timestamp, Key: e.Account}
 		if err := b.row(&r, &e.Entry); err != nil {
 			return err
 		}

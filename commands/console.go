@@ -50,20 +50,30 @@ type console struct {
 }
 
 // palette is how a table is coloured.
-type palette struct{ heading, faint, in, out, debt *color.Color }
+type palette struct{ heading, faint, in, out, debt ink }
+
+// ink is what stands before and after a coloured text; nothing, where there is no colour.
+type ink struct{ before, after string }
+
+func inkOf(c *color.Color) (i ink) {
+	const text = "text"
+	i.before, i.after, _ = strings.Cut(c.Sprint(text), text)
+	return i
+}
 
 func newConsole(env Env, s shared) *console {
 	stdout, terminal := screen(env.Stdout)
 	stderr, remarksScreen := screen(env.Stderr)
 	c := &console{
-		out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(env),
+		out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(env, terminal),
 		remarks: stderr, remarksScreen: remarksScreen, quiet: s.quiet, now: env.Now,
 		progressed: env.Now(), // the first progress has to wait as well
 	}
 	onOut, onErr := s.color.on(env, terminal), s.color.on(env, remarksScreen)
 	c.paint = palette{
-		heading: brush(onOut, color.Bold), faint: brush(onOut, color.Faint), in: brush(onOut, color.FgGreen),
-		out: brush(onOut, color.FgRed), debt: brush(onOut, color.FgRed, color.Bold),
+		heading: inkOf(brush(onOut, color.Bold)), faint: inkOf(brush(onOut, color.Faint)),
+		in: inkOf(brush(onOut, color.FgGreen)), out: inkOf(brush(onOut, color.FgRed)),
+		debt: inkOf(brush(onOut, color.FgRed, color.Bold)),
 	}
 	c.warn, c.fault = brush(onErr, color.FgYellow), brush(onErr, color.FgRed, color.Bold)
 	return c
@@ -78,18 +88,19 @@ func screen(w io.Writer) (io.Writer, bool) {
 	return colorable.NewColorable(file), true
 }
 
-// widthOf measures standard output each time, for a window may be resized. What is no terminal has COLUMNS or 80.
-func widthOf(env Env) func() int {
+// widthOf measures a terminal each time, for a window may be resized. What is no terminal has COLUMNS or 80.
+func widthOf(env Env, terminal bool) func() int {
+	fallback := 80
+	if width, err := strconv.Atoi(env.Getenv("COLUMNS")); err == nil && width > 0 {
+		fallback = width
+	}
 	return func() int {
-		if file, ok := env.Stdout.(*os.File); ok {
+		if file, ok := env.Stdout.(*os.File); ok && terminal {
 			if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
 				return width
 			}
 		}
-		if width, err := strconv.Atoi(env.Getenv("COLUMNS")); err == nil && width > 0 {
-			return width
-		}
-		return 80
+		return fallback
 	}
 }
 
@@ -114,9 +125,9 @@ func (c *console) line(data []byte) error {
 	return writeError(c.out.WriteByte('\n'))
 }
 
-// painted writes a line made by this file: escaped already, and perhaps coloured.
-func (c *console) painted(line string) error {
-	_, err := c.out.WriteString(line + "\n")
+// painted writes a line, with its newline, that is escaped already and perhaps coloured.
+func (c *console) painted(line []byte) error {
+	_, err := c.out.Write(line)
 	return writeError(err)
 }
 

@@ -129,21 +129,21 @@ func (o *consumeOptions) shower(v *view) (func(*record.Record) error, error) {
 	case "table":
 		statement := newStatement(v.console, false)
 		return v.checked(func(r *record.Record, p *bizum.Payment) error {
-			return v.shown(statement.row(r.Timestamp, bizum.AccountOf(r.Key), *p, 0))
+			return v.shown(statement.row(r.Timestamp, bizum.KeyOf(r.Key), p, 0))
 		}), nil
 	}
 	lines, err := newLines(v.console, o.output, false)
 	return v.checked(func(r *record.Record, p *bizum.Payment) error {
-		return v.shown(lines.row(&format.Row{Payment: *p, Account: bizum.AccountOf(r.Key),
-			Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp}))
+		return v.shown(lines.show(r, p, 0))
 	}), err
 }
 
-// lines shows rows in a format, reusing one buffer.
+// lines shows rows in a format. What a row takes of memory is used again for the next one.
 type lines struct {
 	console *console
 	format  format.Format
-	buffer  []byte
+	line    []byte
+	row     format.Row
 }
 
 // newLines writes the format's header.
@@ -155,9 +155,15 @@ func newLines(c *console, name string, withBalance bool) (*lines, error) {
 	return &lines{console: c, format: f}, err
 }
 
-func (l *lines) row(r *format.Row) error {
-	l.buffer = l.format.Append(l.buffer[:0], r)
-	return l.console.line(l.buffer)
+// show shows a payment, and the balance after it if the format has one.
+func (l *lines) show(r *record.Record, p *bizum.Payment, balance bizum.Amount) error {
+	row := &l.row
+	row.Payment, row.Balance, row.Partition, row.Offset, row.Timestamp = *p, balance, r.Partition, r.Offset, r.Timestamp
+	if account := row.Account; account == "" || account != string(r.Key) { // mostly that of the row before
+		row.Account = bizum.AccountOf(r.Key)
+	}
+	l.line = l.format.Append(l.line[:0], row)
+	return l.console.line(l.line)
 }
 
 // view counts what a reader shows and rejects.

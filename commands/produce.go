@@ -313,7 +313,7 @@ func (s *sender) flush(ctx context.Context) error {
 func (s *sender) failed() <-chan struct{} { return s.writer.Failed() }
 
 func (s *sender) show(m *message) error {
-	if err := s.statement.row(s.now.UnixMilli(), bizum.AccountOf(m.key), m.payment, 0); err != nil {
+	if err := s.statement.row(s.now.UnixMilli(), bizum.KeyOf(m.key), &m.payment, 0); err != nil {
 		return err
 	}
 	return s.statement.console.flush()

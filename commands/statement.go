@@ -1,8 +1,8 @@
 package commands
 
 import (
+	"bytes"
 	"strconv"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -23,6 +23,13 @@ type statement struct {
 	number      int    // widest amount and balance so far
 	sum         int
 	cells       *runewidth.Condition
+
+	// Used again for each row: the line, numbers as text, and the time of the last row, which mostly is that of this one.
+	line, text, amount, balance []byte
+
+	second int64
+	layout string
+	time   []byte
 }
 
 func newStatement(c *console, withBalance bool) *statement {
@@ -31,66 +38,97 @@ func newStatement(c *console, withBalance bool) *statement {
 }
 
 // row shows one payment.
-func (s *statement) row(at int64, account string, p bizum.Payment, balance bizum.Amount) error {
-	amount, paint := "+"+p.Amount.String()+" €", s.console.paint.in
+func (s *statement) row(at int64, account []byte, p *bizum.Payment, balance bizum.Amount) error {
+	sign, ink := byte('+'), s.console.paint.in
 	if p.Kind == bizum.Sent {
-		amount, paint = "-"+amount[1:], s.console.paint.out
+		sign, ink = '-', s.console.paint.out
 	}
-	sum := balance.String() + " €"
-	c, err := s.fit(account, amount, sum)
+	s.amount = append(p.Amount.Append(append(s.amount[:0], sign)), euro...)
+	s.balance = append(balance.Append(s.balance[:0]), euro...)
+	c, err := s.fit(account, width(s.amount), width(s.balance))
 	if err != nil {
 		return err
 	}
-	cells := []string{s.clock(at, c.clock)}
+	b := append(s.appendClock(s.line[:0], at, c.clock), c.gap...)
 	if s.accounts {
-		cells = append(cells, s.cell(account, c.account))
+		b = append(s.appendCell(b, account, c.account), c.gap...)
 	}
-	cells = append(cells, s.cell(string(p.Name), c.name), s.cell(string(p.Concept), c.concept),
-		paint.Sprint(right(amount, s.number)))
+	b = append(s.appendCell(b, p.Name, c.name), c.gap...)
+	b = append(s.appendCell(b, p.Concept, c.concept), c.gap...)
+	b = appendRight(b, s.amount, s.number, ink)
 	if s.withBalance {
-		sum = right(sum, s.sum)
+		ink.before, ink.after = "", ""
 		if balance < 0 {
-			sum = s.console.paint.debt.Sprint(sum)
+			ink = s.console.paint.debt
 		}
-		cells = append(cells, sum)
+		b = appendRight(append(b, c.gap...), s.balance, s.sum, ink)
 	}
-	return s.console.painted(strings.Join(cells, c.gap))
+	s.line = append(b, '\n')
+	return s.console.painted(s.line)
 }
 
-// clock is the time of day and, where there is room, the day; a time without a date is the number
-// itself.
-func (s *statement) clock(timestamp int64, layout string) string {
+const euro = " €"
+
+// width is how many columns a number takes.
+func width(number []byte) int { return utf8.RuneCount(number) }
+
+// appendRight appends a number at the right of so many columns.
+func appendRight(b, number []byte, columns int, paint ink) []byte {
+	b = appendBlanks(append(b, paint.before...), columns-width(number))
+	return append(append(b, number...), paint.after...)
+}
+
+func appendBlanks(b []byte, n int) []byte {
+	for range n {
+		b = append(b, ' ')
+	}
+	return b
+}
+
+// appendClock appends the time of day and, where there is room, the day; a time without a date is the number itself.
+func (s *statement) appendClock(b []byte, timestamp int64, layout string) []byte {
 	switch {
 	case timestamp == format.NoTimestamp:
-		return s.cell("-", len(layout))
+		return s.appendCell(b, []byte("-"), len(layout))
 	case !format.HasDate(timestamp):
-		return s.cell(strconv.FormatInt(timestamp, 10), len(layout))
+		return s.appendCell(b, strconv.AppendInt(nil, timestamp, 10), len(layout))
 	}
-	return s.cell(time.UnixMilli(timestamp).Local().Format(layout), len(layout))
+	if second := time.UnixMilli(timestamp).Unix(); second != s.second || layout != s.layout {
+		s.second, s.layout = second, layout
+		s.time = time.Unix(second, 0).Local().AppendFormat(s.time[:0], layout)
+	}
+	return append(b, s.time...)
 }
 
 // opening shows the balance with which an account begins.
-func (s *statement) opening(account string, balance bizum.Amount) error {
-	sum := balance.String() + " €"
-	c, err := s.fit(account, "", sum)
+func (s *statement) opening(account []byte, balance bizum.Amount) error {
+	s.balance = append(balance.Append(s.balance[:0]), euro...)
+	c, err := s.fit(account, 0, width(s.balance))
 	if err != nil {
 		return err
 	}
-	text := s.cell("opening balance of "+account, c.words(s))
-	return s.console.painted(s.console.paint.faint.Sprint(text + c.gap + right(sum, s.sum)))
+	s.text = append(append(s.text[:0], "opening balance of "...), account...)
+	b := append(s.line[:0], s.console.paint.faint.before...)
+	b = append(s.appendCell(b, s.text, c.words(s)), c.gap...)
+	b = append(appendRight(b, s.balance, s.sum, ink{}), s.console.paint.faint.after...)
+	s.line = append(b, '\n')
+	return s.console.painted(s.line)
 }
 
 // fit makes the columns of numbers wide enough, brings in the one for the account when there is a second one, and
 // shows the heading when the columns are new.
-func (s *statement) fit(account, amount, sum string) (columns, error) {
-	s.number = max(s.number, utf8.RuneCountInString(amount))
-	s.sum = max(s.sum, utf8.RuneCountInString(sum))
-	s.widest = max(s.widest, s.cells.StringWidth(string(appendSafe(nil, []byte(account)))))
+func (s *statement) fit(account []byte, number, sum int) (columns, error) {
+	s.number, s.sum = max(s.number, number), max(s.sum, sum)
+	if wide, plain := plainWidth(account); plain {
+		s.widest = max(s.widest, wide)
+	} else {
+		s.widest = max(s.widest, s.cells.StringWidth(string(appendSafe(nil, account))))
+	}
 	begun, several := s.account != "", s.accounts
 	if !begun {
-		s.account = account
+		s.account = string(account)
 	}
-	s.accounts = several || account != s.account
+	s.accounts = several || string(account) != s.account
 	c := s.columns()
 	if begun && several == s.accounts {
 		return c, nil
@@ -99,15 +137,19 @@ func (s *statement) fit(account, amount, sum string) (columns, error) {
 }
 
 func (s *statement) heading(c columns) error {
-	cells := []string{s.cell("time", len(c.clock))}
+	b := append(s.line[:0], s.console.paint.heading.before...)
+	b = append(s.appendCell(b, []byte("time"), len(c.clock)), c.gap...)
 	if s.accounts {
-		cells = append(cells, s.cell("account", c.account))
+		b = append(s.appendCell(b, []byte("account"), c.account), c.gap...)
 	}
-	cells = append(cells, s.cell("name", c.name), s.cell("concept", c.concept), right("amount", s.number))
+	b = append(s.appendCell(b, []byte("name"), c.name), c.gap...)
+	b = append(s.appendCell(b, []byte("concept"), c.concept), c.gap...)
+	b = appendRight(b, []byte("amount"), s.number, ink{})
 	if s.withBalance {
-		cells = append(cells, right("balance", s.sum))
+		b = appendRight(append(b, c.gap...), []byte("balance"), s.sum, ink{})
 	}
-	return s.console.painted(s.console.paint.heading.Sprint(strings.Join(cells, c.gap)))
+	s.line = append(append(b, s.console.paint.heading.after...), '\n')
+	return s.console.painted(s.line)
 }
 
 // columns is how the width is shared out: times and sums take what they need, words what is left.
@@ -149,16 +191,31 @@ func (c columns) words(s *statement) int {
 	return width
 }
 
-// cell escapes text, cuts it with … to so many columns and fills it up.
-func (s *statement) cell(text string, width int) string {
-	const mostBytes = 64 // a column: no endless row of combining characters either
-	if len(text) > mostBytes*width {
-		text = strings.ToValidUTF8(text[:mostBytes*width], "")
+// appendCell appends text escaped, cut with … to so many columns, or filled up to them.
+func (s *statement) appendCell(b, text []byte, columns int) []byte {
+	if wide, plain := plainWidth(text); plain && wide <= columns {
+		return appendBlanks(append(b, text...), columns-wide)
 	}
-	text = s.cells.Truncate(string(appendSafe(nil, []byte(text))), width, "…")
-	return s.cells.FillRight(text, width)
+	const bytesMax = 64 // a column: no endless row of combining characters either
+	if len(text) > bytesMax*columns {
+		text = bytes.ToValidUTF8(text[:bytesMax*columns], nil)
+	}
+	cut := s.cells.Truncate(string(appendSafe(nil, text)), columns, "…")
+	return append(b, s.cells.FillRight(cut, columns)...)
 }
 
-func right(text string, width int) string {
-	return strings.Repeat(" ", max(width-utf8.RuneCountInString(text), 0)) + text
+// plainWidth returns how many columns a text takes, and reports whether it is of characters that take one each and need
+// no escape: the printable ones of ASCII and the letters of Latin-1. Of other text only the library knows.
+func plainWidth(text []byte) (columns int, plain bool) {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case ' ' <= c && c <= '~':
+		case c == 0xC3 && i+1 < len(text) && 0x80 <= text[i+1] && text[i+1] <= 0xBF: // U+00C0 to U+00FF
+			i++
+		default:
+			return 0, false
+		}
+		columns++
+	}
+	return columns, true
 }

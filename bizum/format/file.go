@@ -44,7 +44,7 @@ func NewWriter(out io.Writer, o FileOptions) (Writer, error) {
 	if o.Format == "parquet" {
 		return newParquet(out, o.Topic), nil
 	}
-	f, err := columns{topic: o.Topic, safe: o.Safe}.format(o.Format)
+	f, err := (&columns{topic: o.Topic, safe: o.Safe}).format(o.Format)
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}
