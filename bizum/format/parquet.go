@@ -33,7 +33,7 @@ const (
 	slabRows       = 512
 	slabText       = 1 << 20
 	groupText      = 16 << 20
-	dictionaryText = 1 << 20
+	dictionaryText = 256 << 10
 	pageBytes      = 256 << 10 // before compression
 )
 

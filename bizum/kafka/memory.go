@@ -110,8 +110,9 @@ func (b *buffer) release() {
 }
 
 func (p *pool) giveBack(b *buffer) {
+	const batches = 2 << 20 // a small pool, too, keeps what batches of the usual size came in
 	p.mu.Lock()
-	if size := int64(cap(b.bytes)); size > 0 && p.size+size <= p.max {
+	if size := int64(cap(b.bytes)); size > 0 && p.size+size <= max(p.max, batches) {
 		b.bytes, b.batches = b.bytes[:0], b.batches[:0]
 		p.free = append(p.free, b)
 		p.size += size

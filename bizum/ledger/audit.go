@@ -209,7 +209,7 @@ func (k *auditor) compare(ctx context.Context) error {
 	err := k.ReadSource(ctx, k.start, func(next int64, records iter.Seq[*record.Record]) error {
 		before := k.proof.Payments
 		defer func() { k.Progress(int(k.proof.Payments - before)) }()
-		for r := range records {
+		for r := range ahead(k.book, records) {
 			if r.Offset >= k.proof.To {
 				break
 			}
@@ -252,15 +252,19 @@ func (k *auditor) message(r *record.Record) error {
 	k.skip(k.ledger, offset, "payment")
 	w := k.ledger.now
 	booked := w != nil && w.offset == offset
-	if _, known := k.book.Balance(key); k.start > 0 && !known { // its balance at the start is not there any more
-		if booked {
-			k.book.Set(key, w.entry.balance)
+	want, known := posted{payment, 0, offset}, true
+	if k.start > 0 && !k.knows(key) { // its balance at the start is not there any more
+		if known = booked; booked {
+			want.balance = w.entry.balance
+			k.book.Set(key, want.balance)
 		}
-	} else if _, err := k.book.Apply(key, payment); err != nil {
-		return fmt.Errorf("message at %s/%d@%d: %w", k.Source, k.number, offset, err)
+	} else {
+		entry, err := k.book.Apply(key, payment)
+		if err != nil {
+			return fmt.Errorf("message at %s/%d@%d: %w", k.Source, k.number, offset, err)
+		}
+		want.balance = entry.Balance
 	}
-	balance, known := k.book.Balance(key)
-	want := posted{payment, balance, offset}
 	if !booked {
 		k.absent(key, &want, known, timestamp)
 		return nil
@@ -273,6 +277,11 @@ func (k *auditor) message(r *record.Record) error {
 	k.settleOwed(key)
 	k.ledger.advance()
 	return nil
+}
+
+func (k *auditor) knows(account []byte) bool {
+	_, known := k.book.Balance(account)
+	return known
 }
 
 // settleOwed notes that a later entry of the account stands for those that are not there any more.
@@ -352,10 +361,11 @@ func (k *auditor) first(kind int, text string) {
 }
 
 func (k *auditor) entries(ctx context.Context) *cursor {
-	return newCursor(k.Name, func(yield func(written) bool) error {
+	return newCursor(k.Name, func(yield func(*written) bool) error {
 		headed := false
+		var w written
 		_, _, err := k.ReadOutput(ctx, 0, func(r *record.Record) error {
-			w := written{place: r.Offset, key: r.Key, value: r.Value, offset: none}
+			w = written{place: r.Offset, key: r.Key, value: r.Value, offset: none}
 			if headed {
 				w.entry, w.fault = parsePosted(r.Value)
 				w.offset = w.entry.offset
@@ -364,27 +374,27 @@ func (k *auditor) entries(ctx context.Context) *cursor {
 				}
 			}
 			headed = true
-			return orStopped(yield(w))
+			return orStopped(yield(&w))
 		})
 		return err
 	})
 }
 
 func (k *auditor) asides(ctx context.Context) *cursor {
-	return newCursor("what was set aside", func(yield func(written) bool) error {
+	return newCursor("what was set aside", func(yield func(*written) bool) error {
 		return k.ReadAside(ctx, func(place, origin int64) error {
-			return orStopped(yield(written{place: place, offset: origin}))
+			return orStopped(yield(&written{place: place, offset: origin}))
 		})
 	})
 }
 
-// cursor goes through records one at a time; now is nil after the last.
+// cursor goes through records one at a time; now is nil after the last, and changes with the next.
 type cursor struct {
 	topic string
 	now   *written
 	last  int64 // offset of the one before
 	err   error
-	next  func() (written, bool)
+	next  func() (*written, bool)
 	stop  func()
 }
 
@@ -397,9 +407,9 @@ func orStopped(on bool) error {
 	return errStopped
 }
 
-func newCursor(topic string, read func(yield func(written) bool) error) *cursor {
+func newCursor(topic string, read func(yield func(*written) bool) error) *cursor {
 	c := &cursor{topic: topic, last: none}
-	c.next, c.stop = iter.Pull(func(yield func(written) bool) {
+	c.next, c.stop = iter.Pull(func(yield func(*written) bool) {
 		if err := read(yield); !errors.Is(err, errStopped) {
 			c.err = err
 		}
@@ -413,8 +423,5 @@ func (c *cursor) advance() {
 	if c.now != nil && c.now.fault == nil {
 		c.last = max(c.last, c.now.offset)
 	}
-	w, ok := c.next()
-	if c.now = nil; ok {
-		c.now = &w
-	}
+	c.now, _ = c.next() // nil after the last
 }

@@ -171,7 +171,7 @@ func (k *keeper) read(ctx context.Context, batches chan<- batch, ended <-chan st
 // what is long past from what is to come overflows).
 func (k *keeper) book(ctx context.Context, b batch) (err error) {
 	now := k.Now().UnixMilli()
-	for r := range b.records {
+	for r := range ahead(k.page.book, b.records) {
 		if !k.open {
 			err = k.begin(ctx)
 		}
@@ -185,6 +185,32 @@ func (k *keeper) book(ctx context.Context, b batch) (err error) {
 	}
 	k.position = b.next
 	return nil
+}
+
+// ahead goes through records of one batch, and has a book prefetch their accounts, some at a time.
+func ahead(book *bizum.Book, records iter.Seq[*record.Record]) iter.Seq[*record.Record] {
+	return func(yield func(*record.Record) bool) {
+		var block [64]record.Record
+		var keys [len(block)][]byte
+		n := 0
+		hand := func() bool {
+			book.Prefetch(keys[:n])
+			for i := range block[:n] {
+				if !yield(&block[i]) {
+					return false
+				}
+			}
+			n = 0
+			return true
+		}
+		for r := range records {
+			block[n], keys[n] = *r, r.Key
+			if n++; n == len(block) && !hand() {
+				return
+			}
+		}
+		hand()
+	}
 }
 
 // message makes an entry of a good message, and sets a rejected one aside, with a timestamp that Kafka takes.
