@@ -70,6 +70,9 @@ type Writer struct {
 	topic   string
 	acked   func(Ack)
 	codec   batch.Codec
+
+	compressors sync.Pool // of batch.Compressor: as many as work at once, however many the partitions are
+
 	giveUp  time.Duration
 	records int // a batch may have
 
@@ -134,6 +137,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		producer: producer,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
+	w.compressors.New = func() any { return batch.NewCompressor(codec) }
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	batches := len(partitions) + inFlightMax + 2 // one of each being filled, and as many on their way
 	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 16<<10))))
@@ -142,7 +146,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		w.free <- nil
 	}
 	for _, p := range partitions {
-		l := &lane{writer: w, partition: p, wait: wait{cluster: c}, compressor: batch.NewCompressor(codec),
+		l := &lane{writer: w, partition: p, wait: wait{cluster: c},
 			queue: make(chan *producerBatch, batches), answers: make(chan answer, inFlightMax)}
 		w.lanes = append(w.lanes, l)
 		go l.run()
