@@ -235,6 +235,16 @@ func (b *Book) all(yield func(account []byte, balance Amount) bool) {
 // Len is the number of accounts.
 func (b *Book) Len() int { return b.table.used + len(b.long) }
 
+// Total returns what all accounts own together, and reports whether it fits an Amount.
+func (b *Book) Total() (sum Amount, fits bool) {
+	for _, balance := range b.all {
+		if sum, fits = sum.Add(balance); !fits {
+			return 0, false
+		}
+	}
+	return sum, true
+}
+
 // Accounts lists the accounts, sorted by name.
 func (b *Book) Accounts() []Account {
 	list := make([]Account, 0, b.Len())

@@ -98,6 +98,13 @@ func TestMerge(t *testing.T) {
 				t.Fatalf("seed %d: %v, %d accounts left", seed, err, other.Len())
 			}
 		}
+		sum := Amount(0)
+		for _, a := range whole.Accounts() {
+			sum += a.Balance
+		}
+		if total, fits := books[0].Total(); total != sum || !fits {
+			t.Fatalf("seed %d: %v in all, want %v", seed, total, sum)
+		}
 		if got, want := fmt.Sprint(books[0].Accounts()), fmt.Sprint(whole.Accounts()); got != want {
 			t.Fatalf("seed %d: %.200s, want %.200s", seed, got, want)
 		}

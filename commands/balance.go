@@ -143,7 +143,12 @@ func (o *balanceOptions) summary(v *view, book *bizum.Book) {
 		v.console.remark("%s, closing balance %v €", text, accounts[0].Balance)
 		return
 	}
-	v.console.remark("%s, %s", text, plural(book.Len(), "account", "accounts"))
+	if text += ", " + plural(book.Len(), "account", "accounts"); len(accounts) == 0 && o.account == "" {
+		if total, fits := book.Total(); fits && book.Len() > 0 {
+			text += fmt.Sprintf(" with %v € in all", total)
+		}
+	}
+	v.console.remark("%s", text)
 	for _, a := range accounts {
 		v.console.remark("%s: closing balance %v €", a.Name, a.Balance)
 	}

@@ -29,7 +29,8 @@ const usage = `usage: peers COMMAND ARG..., with the broker's address in BIZUMCT
   franz-produce TOPIC N FILE [CODEC [ACCOUNTS]]
                                  send N messages, FILE's lines over and over, to partition 0, or of so many accounts
   franz-consume TOPIC N [pooled] read N messages of all partitions, only to count them
-  sarama-produce TOPIC N FILE    the same
+  franz-sum TOPIC N EUROS        read N messages, and tell what their accounts, each opened with so much, have in all
+  sarama-produce TOPIC N FILE    the same as franz-produce
   sarama-consume TOPIC N         the same
   latency N                      N lines of consume --json on stdin; p50, p99 and max milliseconds from their timestamps
   table KIND N FILE              a table of the runs of KIND in FILE, of N messages each`
@@ -56,6 +57,8 @@ func main() {
 		err = franzProduce(args[1], number(args[2]), args[3], cmp.Or(args[4], "none"), number(cmp.Or(args[5], "1")))
 	case "franz-consume":
 		err = franzConsume(args[1], number(args[2]), args[3] == "pooled")
+	case "franz-sum":
+		err = franzSum(args[1], number(args[2]), number(args[3]))
 	case "sarama-produce":
 		err = saramaProduce(args[1], number(args[2]), args[3])
 	case "sarama-consume":
@@ -145,7 +148,8 @@ func expect(topic string, n int) error {
 func measure(file string, args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute) // a reader that misses a message waits for ever
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(number(cmp.Or(os.Getenv("BENCH_MINUTES"), "10")))*time.Minute)
+	// A reader that misses a message waits for ever.
 	defer cancel()
 	command := exec.CommandContext(ctx, args[0], args[1:]...)
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
