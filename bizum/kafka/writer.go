@@ -17,7 +17,7 @@ const (
 	batchRecords   = 10_000
 	recordOverhead = 16 // bytes that the encoding adds to a key and a value, at most, for records of this size
 	inFlightMax    = 5  // batches a partition: a broker remembers the last five of a producer, to know one sent twice
-	memoryMax      = 12 << 20
+	memoryMax      = 24 << 20
 	produceTimeout = 10 * time.Second
 )
 
