@@ -63,7 +63,12 @@ func TestPages(t *testing.T) {
 	if lines := strings.Count(front.text, "\n"); lines > 160 {
 		t.Errorf("README.md has %d lines, more than 160", lines)
 	}
-	options := knownOptions(t)
+	names, options := ownCommands(t)
+	for _, name := range names {
+		if !strings.Contains(front.text, "`bizumctl "+name) {
+			t.Errorf("README.md does not name the command %s", name)
+		}
+	}
 	for _, path := range pages {
 		name, err := filepath.Rel("..", path)
 		if err != nil {
@@ -76,12 +81,30 @@ func TestPages(t *testing.T) {
 			p := readPage(t, path)
 			p.checkLinks()
 			p.checkCommands(options)
-			p.checkScripts(options)
+			p.checkScripts()
+			p.checkVariables(options)
+			p.checkBlocks()
 			p.runBlocks()
 		})
 	}
 	front.T = t
 	front.checkRooms()
+	readPage(t, "../.ci/README.md").checkFolder()
+}
+
+// checkFolder makes sure that the page names every script of its folder.
+func (p *page) checkFolder() {
+	p.Helper()
+	paths, err := filepath.Glob(p.dir + "/[^.]*")
+	if err != nil {
+		p.Fatal(err)
+	}
+	for _, path := range paths {
+		name := strings.TrimPrefix(path, "../")
+		if end := filepath.Ext(name); end != ".md" && end != ".xml" && !strings.Contains(p.text, "`"+name) {
+			p.Errorf("the page of %s does not name %s", p.dir, name)
+		}
+	}
 }
 
 func pagePaths(t *testing.T) (paths []string) {
@@ -131,26 +154,28 @@ func (p *page) checkLinks() {
 	}
 }
 
-const verbs = "produce|consume|balance|audit|broker|demo"
-
 var (
-	command = regexp.MustCompile("bizumctl ((?:" + verbs + ")\\b[^|`\n…]*)")
+	command = regexp.MustCompile("(?m)(?:^|`|\\| |\\./)bizumctl ([a-z][^|`\n…]*)")
+	verb    = regexp.MustCompile(`(?m)^  ([a-z]+) {2,}`)
 	option  = regexp.MustCompile("`(--[a-z][a-z-]*)")
 	listed  = regexp.MustCompile(`--[a-z][a-z-]*`)
 	place   = regexp.MustCompile("`(@[^`]*)`")
 )
 
-// knownOptions are those of all commands.
-func knownOptions(t *testing.T) []string {
-	options := []string{"--help"}
-	for verb := range strings.SplitSeq(verbs, "|") {
-		help, err := exec.Command("bizumctl", verb, "--help").CombinedOutput()
+// ownCommands are the names of our commands, and the options of all of them.
+func ownCommands(t *testing.T) (names, options []string) {
+	help := func(args ...string) string {
+		text, err := exec.Command("bizumctl", append(args, "--help")...).CombinedOutput()
 		if err != nil {
-			t.Fatalf("%s --help: %v: %s", verb, err, help)
+			t.Fatalf("%s --help: %v: %s", args, err, text)
 		}
-		options = append(options, listed.FindAllString(string(help), -1)...)
+		return string(text)
 	}
-	return options
+	for _, found := range verb.FindAllStringSubmatch(help(), -1) {
+		names = append(names, found[1])
+		options = append(options, listed.FindAllString(help(found[1]), -1)...)
+	}
+	return names, append(options, "--help")
 }
 
 // checkCommands makes sure that our own commands and options exist, wherever the page names them.
@@ -181,8 +206,8 @@ var (
 	profile  = regexp.MustCompile(`--profile (\w+)`)
 )
 
-// checkScripts makes sure that what the page names besides our commands exists.
-func (p *page) checkScripts(options []string) {
+// checkScripts makes sure that the scripts which the page names exist, and know the word behind their name.
+func (p *page) checkScripts() {
 	p.Helper()
 	for _, found := range script.FindAllStringSubmatch(p.text, -1) {
 		text, err := os.ReadFile("../" + found[1])
@@ -197,6 +222,11 @@ func (p *page) checkScripts(options []string) {
 			p.Errorf("%s has no %s", found[1], found[2])
 		}
 	}
+}
+
+// checkVariables makes sure that something reads the variables which the page names.
+func (p *page) checkVariables(options []string) {
+	p.Helper()
 	sources := p.sources()
 	for _, name := range variable.FindAllString(p.text, -1) {
 		flag := "--" + strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, "BIZUMCTL_")), "_", "-")
@@ -204,6 +234,11 @@ func (p *page) checkScripts(options []string) {
 			p.Errorf("nothing reads the variable %s", name)
 		}
 	}
+}
+
+// checkBlocks makes sure that there is something for each kind of block that keeps it right.
+func (p *page) checkBlocks() {
+	p.Helper()
 	for _, b := range p.blocks {
 		switch b.language {
 		case "sh":
