@@ -108,7 +108,7 @@ func (b *Book) ApplyAll(postings []Posting) (booked int, err error) {
 
 // post books a posting whose key is not empty.
 func (b *Book) post(p *Posting, hash uint32) error {
-	balance := b.find(p.Key, hash)
+	balance, room := b.find(p.Key, hash)
 	before := b.initial
 	if p.Opens = balance == nil; !p.Opens {
 		before = *balance
@@ -118,7 +118,7 @@ func (b *Book) post(p *Posting, hash uint32) error {
 		return overflow(p.Key, before, p.Change)
 	}
 	if p.Balance = after; p.Opens {
-		b.open(p.Key, hash, after)
+		b.open(room, p.Key, hash, after)
 	} else {
 		*balance = after
 	}
@@ -130,19 +130,25 @@ func overflow(account []byte, balance, change Amount) error {
 		quote(account), balance, change, Amount(math.MaxInt64))
 }
 
-// find returns where an account's balance is, nil if it was never opened. It is good until another
-// account is opened.
-func (b *Book) find(account []byte, hash uint32) *Amount {
+// find returns where an account's balance is, nil if it was never opened, and then where the table
+// has room for it, if it has. Both are good until another account is opened.
+func (b *Book) find(account []byte, hash uint32) (balance *Amount, room *slot) {
 	if fits(account) {
-		if balance := b.table.find(account, hash); balance != nil || len(b.long) == 0 {
-			return balance
+		s, known := b.table.find(account, hash)
+		if known {
+			return &s.balance, nil
 		}
+		room = s
 	}
-	return b.long[string(account)]
+	if len(b.long) == 0 {
+		return nil, room
+	}
+	return b.long[string(account)], room
 }
 
-func (b *Book) open(account []byte, hash uint32, balance Amount) {
-	if !fits(account) || !b.table.insert(account, hash, balance) {
+// open opens an account where find has found room.
+func (b *Book) open(room *slot, account []byte, hash uint32, balance Amount) {
+	if room == nil || !b.table.insert(room, account, hash, balance) {
 		b.long[string(account)] = &balance
 	}
 }
@@ -150,16 +156,16 @@ func (b *Book) open(account []byte, hash uint32, balance Amount) {
 // Set gives an account the balance that was booked elsewhere.
 func (b *Book) Set(account []byte, balance Amount) {
 	hash := b.table.hash(account)
-	if known := b.find(account, hash); known != nil {
+	if known, room := b.find(account, hash); known != nil {
 		*known = balance
 	} else {
-		b.open(account, hash, balance)
+		b.open(room, account, hash, balance)
 	}
 }
 
 // Balance returns what an account owns, and reports whether it was ever opened.
 func (b *Book) Balance(account []byte) (balance Amount, known bool) {
-	if found := b.find(account, b.table.hash(account)); found != nil {
+	if found, _ := b.find(account, b.table.hash(account)); found != nil {
 		return *found, true
 	}
 	return 0, false
@@ -204,9 +210,9 @@ func (b *Book) Merge(other *Book) error {
 
 // merge adds to an account what another book, in which it has a balance, has booked.
 func (b *Book) merge(account []byte, hash uint32, balance Amount) error {
-	before := b.find(account, hash)
+	before, room := b.find(account, hash)
 	if before == nil {
-		b.open(account, hash, balance)
+		b.open(room, account, hash, balance)
 		return nil
 	}
 	change, ok := balance.Add(-b.initial)

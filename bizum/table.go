@@ -84,17 +84,16 @@ func (g *page) slot(account []byte, hash uint32) (s *slot, known bool) {
 	}
 }
 
-// find returns where an account's balance is, or nil.
-func (t *table) find(account []byte, hash uint32) *Amount {
-	if s, known := t.page(hash).slot(account, hash); known {
-		return &s.balance
-	}
-	return nil
+// find returns where an account stands, or where there is room for it, and reports whether it is
+// known. It is good until another account is inserted.
+func (t *table) find(account []byte, hash uint32) (s *slot, known bool) {
+	return t.page(hash).slot(account, hash)
 }
 
-// insert adds an account that is not there. It reports whether there was room: there is none for
-// more than a page of accounts whose hashes are so alike that the directory would outgrow the table.
-func (t *table) insert(account []byte, hash uint32, balance Amount) bool {
+// insert adds an account that is not there, at the place that find has returned. It reports whether
+// there was room: there is none for more than a page of accounts whose hashes are so alike that the
+// directory would outgrow the table.
+func (t *table) insert(s *slot, account []byte, hash uint32, balance Amount) bool {
 	g := t.page(hash)
 	for g.used == pageFull {
 		if uint(g.depth) == t.depth && len(t.directory) > t.used {
@@ -102,8 +101,8 @@ func (t *table) insert(account []byte, hash uint32, balance Amount) bool {
 		}
 		t.split(g, hash)
 		g = t.page(hash)
+		s, _ = g.slot(account, hash)
 	}
-	s, _ := g.slot(account, hash)
 	s.balance, s.hash, s.length = balance, hash, uint8(len(account))
 	copy(s.name[:], account)
 	g.used++

@@ -17,6 +17,15 @@ func (t *table) bytes() int {
 	return n*4096 + 8*len(t.directory)
 }
 
+func insert(t *table, account []byte, balance Amount) bool {
+	return insertAt(t, account, t.hash(account), balance)
+}
+
+func insertAt(t *table, account []byte, hash uint32, balance Amount) bool {
+	s, _ := t.find(account, hash)
+	return t.insert(s, account, hash, balance)
+}
+
 // A table takes up to 60 bytes for an account, however many there are, and finds all of them.
 func TestTableGrows(t *testing.T) {
 	if size := unsafe.Sizeof(page{}); size > 4096 || unsafe.Sizeof(slot{}) != 32 {
@@ -27,7 +36,7 @@ func TestTableGrows(t *testing.T) {
 	worst := 0.0
 	const accounts = 1_200_000
 	for i := range accounts {
-		if account := name(i); !table.insert(account, table.hash(account), Amount(i)) {
+		if !insert(&table, name(i), Amount(i)) {
 			t.Fatalf("no room for account %d", i)
 		}
 		if n := i + 1; n >= 100_000 && n%10_000 == 0 {
@@ -40,8 +49,8 @@ func TestTableGrows(t *testing.T) {
 	}
 	for i := range accounts {
 		account := name(i)
-		if balance := table.find(account, table.hash(account)); balance == nil || *balance != Amount(i) {
-			t.Fatalf("account %d: %v", i, balance)
+		if s, known := table.find(account, table.hash(account)); !known || s.balance != Amount(i) {
+			t.Fatalf("account %d: %v", i, s)
 		}
 	}
 	seen := 0
@@ -51,7 +60,8 @@ func TestTableGrows(t *testing.T) {
 	if seen != accounts || table.used != accounts {
 		t.Errorf("%d accounts, %d used, want %d", seen, table.used, accounts)
 	}
-	if none := name(accounts); table.find(none, table.hash(none)) != nil {
+	none := name(accounts)
+	if _, known := table.find(none, table.hash(none)); known {
 		t.Error("an account that is not there is found")
 	}
 }
@@ -60,19 +70,19 @@ func TestTableGrows(t *testing.T) {
 func TestTableFull(t *testing.T) {
 	table := newTable(maphash.MakeSeed())
 	for i := range pageFull {
-		if !table.insert([]byte{byte(i + 1)}, 42, Amount(i)) {
+		if account := []byte{byte(i + 1)}; !insertAt(&table, account, 42, Amount(i)) {
 			t.Fatalf("no room for account %d", i)
 		}
 	}
-	if table.insert([]byte("more"), 42, 1) {
+	if insertAt(&table, []byte("more"), 42, 1) {
 		t.Error("a page takes more than fit")
 	}
 	for i := range pageFull {
-		if balance := table.find([]byte{byte(i + 1)}, 42); balance == nil || *balance != Amount(i) {
-			t.Fatalf("account %d: %v", i, balance)
+		if s, known := table.find([]byte{byte(i + 1)}, 42); !known || s.balance != Amount(i) {
+			t.Fatalf("account %d: %v", i, s)
 		}
 	}
-	if table.find([]byte("more"), 42) != nil {
+	if _, known := table.find([]byte("more"), 42); known {
 		t.Error("an account is found that had no room")
 	}
 }

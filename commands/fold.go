@@ -25,12 +25,12 @@ type fold struct {
 
 	mu    sync.Mutex
 	books []*bizum.Book
-	sum   *bizum.Book // of the books, in the end
+	none  *bizum.Book // which all the books are like
 }
 
 // fold is balance when only the closing balances are wanted.
 func (o *balanceOptions) fold(ctx context.Context, f *follower) error {
-	fold := &fold{follower: f, sum: bizum.NewBook(o.initial), strict: o.bad == "stop"}
+	fold := &fold{follower: f, none: bizum.NewBook(o.initial), strict: o.bad == "stop"}
 	err := fold.run(ctx)
 	if err != nil && ctx.Err() == nil {
 		return err
@@ -57,7 +57,7 @@ func (f *fold) run(ctx context.Context) error {
 	defer f.waiting.Stop()
 	var reading sync.WaitGroup
 	read := func(partition int32, from int64) {
-		book := f.sum.Another()
+		book := f.none.Another()
 		f.mu.Lock()
 		f.books = append(f.books, book)
 		f.mu.Unlock()
@@ -174,10 +174,13 @@ func (f *fold) rejected(place record.Position, reason error) error {
 func (f *fold) merged() (*bizum.Book, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, book := range f.books {
-		if err := f.sum.Merge(book); err != nil {
+	sum := f.none
+	for i, book := range f.books {
+		if i == 0 {
+			sum = book
+		} else if err := sum.Merge(book); err != nil {
 			return nil, err
 		}
 	}
-	return f.sum, nil
+	return sum, nil
 }
