@@ -67,10 +67,28 @@ var (
 // dropped. The error is the reason why the message is rejected; it holds nothing a terminal would
 // obey. A good message costs no allocation.
 func ParsePayment(value []byte) (Payment, error) {
-	if p, ok := parsePlain(value); ok {
-		return p, nil
+	f, ok := plain(value)
+	if !ok {
+		return parseAny(value)
 	}
-	return parseAny(value)
+	end := len(value) - len(sentTail)
+	if f.kind == Received {
+		end = len(value) - len(receivedTail)
+	}
+	return Payment{Name: value[:f.name:f.name], Amount: f.amount, Concept: value[f.concept:end:end], Kind: f.kind}, nil
+}
+
+// ParseChange reads of a message, by the rules of ParsePayment, only what it does to the balance, and
+// reports whether its amount was rounded.
+func ParseChange(value []byte) (change Amount, rounded bool, err error) {
+	if f, ok := plain(value); ok {
+		if f.kind == Received {
+			return f.amount, false, nil
+		}
+		return -f.amount, false, nil
+	}
+	p, err := parseAny(value)
+	return p.Change(), p.Rounded, err
 }
 
 // How a plain message ends: the last field in the form in which we write it.
@@ -79,34 +97,42 @@ const (
 	receivedTail = ";RECEPCIÓN"
 )
 
-// parsePlain reads a message of the form in which nearly all are, in one pass: nothing to drop, the
-// tipo as we write it, at most nine digits before the decimal mark and none, one or two after it. It
-// reports whether the message is of that form and good; what is not, parseAny reads.
-func parsePlain(value []byte) (p Payment, ok bool) {
+// fields are the parts of a plain message.
+type fields struct {
+	name    int // where it ends
+	concept int // where it begins
+	amount  Amount
+	kind    Kind
+}
+
+// plain reads a message of the form in which nearly all are, in one pass: nothing to drop, the tipo as
+// we write it, at most nine digits before the decimal mark and none, one or two after it. It reports
+// whether the message is of that form and good; what is not, parseAny reads.
+func plain(value []byte) (f fields, ok bool) {
 	if len(value) < len("a;1"+receivedTail) || len(value) > MaxMessage || value[0] == bom[0] {
-		return p, false
+		return f, false
 	}
 	switch {
 	case string(value[len(value)-len(sentTail):]) == sentTail:
-		value, p.Kind = value[:len(value)-len(sentTail)], Sent
+		value, f.kind = value[:len(value)-len(sentTail)], Sent
 	case string(value[len(value)-len(receivedTail):]) == receivedTail:
-		value, p.Kind = value[:len(value)-len(receivedTail)], Received
+		value, f.kind = value[:len(value)-len(receivedTail)], Received
 	default:
-		return p, false
+		return f, false
 	}
 	i, bits := 0, byte(0)
 	for ; i < len(value) && value[i] != ';'; i++ {
 		bits |= value[i]
 	}
-	amount, after := plainEuros(value, i+1)
-	if i == 0 || amount == 0 {
-		return p, false
+	f.name = i
+	f.amount, f.concept = plainEuros(value, i+1)
+	if i == 0 || f.amount == 0 {
+		return f, false
 	}
-	p.Name, p.Amount, p.Concept = value[:i:i], amount, value[after:]
-	if bits >= utf8.RuneSelf || !isASCII(p.Concept) {
-		return p, utf8.Valid(value)
+	if bits >= utf8.RuneSelf || !isASCII(value[f.concept:]) {
+		return f, utf8.Valid(value)
 	}
-	return p, true
+	return f, true
 }
 
 // plainEuros reads the amount at a place and returns it and the place after the `;` behind it. Of an

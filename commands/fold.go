@@ -130,17 +130,17 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 		return nil
 	}
 	for r := range b.Records {
-		p, err := bizum.ParsePayment(r.Value)
+		change, isRounded, err := bizum.ParseChange(r.Value)
 		if err != nil {
 			if err := f.rejected(r.Position, err); err != nil {
 				return err
 			}
 			continue
 		}
-		if p.Rounded {
+		if isRounded {
 			rounded++
 		}
-		postings[full] = bizum.Posting{Key: r.Key, Change: p.Change()}
+		postings[full].Key, postings[full].Change = r.Key, change
 		offsets[full] = r.Offset
 		if full++; full < block {
 			continue
