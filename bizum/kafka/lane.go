@@ -26,7 +26,6 @@ type lane struct {
 	inFlight    []*producerBatch    // sent, not acknowledged, in order
 	sequence    int32
 	conn        *produceConn
-	compressor  *batch.Compressor
 	answers     chan answer
 	outstanding int  // requests without an answer
 	heard       bool // an acknowledgement, since the last look
@@ -133,9 +132,11 @@ func (l *lane) seal(b *producerBatch) (err error) {
 		return nil
 	}
 	p := l.writer.producer
+	compressor := l.writer.compressor()
+	defer l.writer.giveBack(compressor)
 	b.sealed, err = b.records.Seal(batch.Producer{ID: p.ID, Epoch: p.Epoch, Sequence: b.sequence,
-		Transactional: p.TransactionalID != ""}, l.compressor, b.packed)
-	if err == nil && l.compressor.Codec != batch.None {
+		Transactional: p.TransactionalID != ""}, compressor, b.packed)
+	if err == nil && compressor.Codec != batch.None {
 		b.packed = b.sealed
 	}
 	return err
