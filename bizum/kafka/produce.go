@@ -156,7 +156,7 @@ func (p *produceConn) produce(transactionalID, topic string, partition int32, ba
 		return p.err
 	}
 	if len(p.waiting) == 0 {
-		_ = p.SetReadDeadline(time.Now().Add(silentTimeout))
+		p.heard()
 	}
 	p.waiting = append(p.waiting, produced{topic, partition, p.correlation + 1, done})
 	if err := p.send(p.formatter, request); err != nil {
@@ -174,14 +174,14 @@ func (p *produceConn) receive() {
 	var answer []byte
 	for {
 		var head [8]byte
-		_, err := receive(p, head[:0], len(head), nil)
+		_, err := receive(p, head[:0], len(head), p.heard)
 		a := fields{rest: head[:]}
 		size, correlation := int(a.int32())-4, a.int32()
 		if err == nil && (size < 0 || size > produceAnswerMax) {
 			err = &strangerError{fmt.Sprintf("the answer of the broker at %s claims to have %d bytes", p.address, size)}
 		}
 		if err == nil {
-			answer, err = receive(p, answer[:0], size, nil)
+			answer, err = receive(p, answer[:0], size, p.heard)
 		}
 		var asked produced
 		if err == nil {
@@ -204,11 +204,10 @@ func (p *produceConn) answered(correlation int32) (asked produced, err error) {
 	}
 	asked = p.waiting[0]
 	p.waiting = append(p.waiting[:0], p.waiting[1:]...)
-	deadline := time.Time{}
-	if len(p.waiting) > 0 {
-		deadline = time.Now().Add(silentTimeout)
+	if len(p.waiting) == 0 {
+		p.silence.end()
+		_ = p.SetReadDeadline(time.Time{})
 	}
-	_ = p.SetReadDeadline(deadline)
 	return asked, nil
 }
 

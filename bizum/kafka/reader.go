@@ -234,7 +234,7 @@ func (r *reader) corrupt(offset int64, cause error) error {
 // fetch asks for what is at the position until there is an answer. After an error it takes a new
 // connection: the leader may be another by then.
 func (r *reader) fetch(ctx context.Context) (answer *buffer, f fetched, err error) {
-	answer, err = retry(ctx, r.cluster, retryPause, &r.silence, func() (*buffer, error) {
+	answer, err = retry(ctx, r.cluster, retryPause, r.silence.lasts, func() (*buffer, error) {
 		if r.conn == nil {
 			known := r.id
 			r.silence.begin()

@@ -7,7 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"bizumctl/bizum/kafka"
 )
@@ -58,4 +60,37 @@ func TestThousandPartitions(t *testing.T) {
 		want = append(want, strconv.Itoa(i))
 	}
 	equal(t, b.read(7, 0, b.end(7)), want)
+}
+
+// A Writer that is closed while it sends something again is done with, though the answer comes later.
+func TestClosedWhileResending(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	var asked atomic.Int32
+	resent, let := make(chan struct{}), make(chan struct{})
+	fake.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		switch asked.Add(1) {
+		case 1:
+			return refusal(request, kerr.NotEnoughReplicas.Code), nil, true
+		case 2:
+			close(resent)
+			fake.SleepControl(func() { <-let })
+		}
+		return nil, nil, false
+	})
+	var closed atomic.Bool
+	w := b.writer(kafka.WriterConfig{Acked: func(kafka.Ack) {
+		if closed.Load() {
+			t.Error("acknowledged after it was closed")
+		}
+	}})
+	b.must(w.Append(b.ctx, nil, []byte("a"), 0, 0))
+	w.Push()
+	<-resent
+	closed.Store(true)
+	w.Close()
+	close(let)
+	b.write(b.writer(kafka.WriterConfig{}), "b") // whose answer comes after it, on the same connection
+	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
 }
