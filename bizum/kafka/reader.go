@@ -74,6 +74,7 @@ func (b *Batch) Limit(first, end int64) {
 }
 
 func (b *Batch) release() {
+	clear(b.batches) // they are part of the answer, which others may still use, and would keep what was unfolded
 	for _, used := range []*buffer{b.answer, b.unfolded} {
 		if used != nil {
 			used.release()
