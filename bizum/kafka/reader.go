@@ -391,6 +391,9 @@ func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, err
 		switch {
 		case errors.Is(err, batch.ErrPartial):
 			if r.position == position { // nothing but a batch that is larger than what was asked for
+				if r.bytes > 0 && batch.Size(records) <= int64(r.bytes) {
+					return parsed, r.corrupt(position, errors.New("the broker sends only a part of it"))
+				}
 				bytes = int32(min(max(batch.Size(records), 2*int64(max(r.bytes, fetchBytesMax))), batch.MaxBytes))
 			}
 			rest = nil

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -124,6 +125,23 @@ func TestOffsetsInBatch(t *testing.T) {
 				t.Errorf("%v, want %s", err, want)
 			}
 		})
+	}
+}
+
+// A broker that never sends more than a part of a batch is not asked for ever.
+func TestNeverWhole(t *testing.T) {
+	whole := craft(nil, crafted{0, 0, "a", nil})
+	for _, part := range [][]byte{whole[:5], whole[:len(whole)-1]} {
+		fake := fakeCluster(t)
+		b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+		b.serve(fake, part)
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+		defer cancel()
+		b.ctx = ctx
+		_, err := b.readUntil()
+		if want := "corrupt batch at " + b.topic + "/0@0: the broker sends only a part of it"; err == nil || err.Error() != want {
+			t.Errorf("%d bytes: %v, want %s", len(part), err, want)
+		}
 	}
 }
 
