@@ -118,7 +118,8 @@ func (k *keeper) lines() []string {
 func (l *till) produce(args ...string) {
 	l.Helper()
 	var stderr bytes.Buffer
-	if code := l.runTo(l.ctx, io.Discard, &stderr, append([]string{"produce", "-q", "--compression", "zstd"}, args...)...); code != 0 {
+	args = append([]string{"produce", "-q", "--compression", "zstd"}, args...)
+	if code := l.runTo(l.ctx, io.Discard, &stderr, args...); code != 0 {
 		l.Errorf("produce: %d %s", code, &stderr)
 	}
 }

@@ -22,7 +22,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// crafted makes a batch of messages with key cuenta, with these offsets in it, that a producer of no good will would send.
+// crafted makes a batch of messages with key cuenta, with these offsets in it, that only a producer of no good will
+// would send.
 func crafted(first int64, deltas []int32, values ...string) []byte {
 	b := kmsg.RecordBatch{Magic: 2, ProducerID: -1, ProducerEpoch: -1, FirstSequence: -1, FirstTimestamp: first,
 		MaxTimestamp: first, NumRecords: int32(len(values)), LastOffsetDelta: int32(len(values) - 1)}
@@ -58,8 +59,8 @@ func (l *till) sendBatch(records []byte) {
 	l.must(kerr.ErrorForCode(response.(*kmsg.ProduceResponse).Topics[0].Partitions[0].ErrorCode))
 }
 
-// A batch whose offsets are not what it says ends every command, after the good ones before it and before anything of it
-// is used. Kafka takes the first kind, but not the second.
+// A batch whose offsets are not what it says ends every command, after the good ones before it and before anything of
+// it is used. Kafka takes the first kind, but not the second.
 func TestCraftedBatch(t *testing.T) {
 	t.Parallel()
 	in := []int32{0, 1, 2}
@@ -166,14 +167,15 @@ func TestAnyTimestamp(t *testing.T) {
 	}
 	l.create(l.topic, 1, settings)
 	const ordinary = 1_700_000_000_000 // 2023-11-14
-	times := []int64{-1, -2, 0, 1, ordinary, 11_770_000_000_000, math.MaxInt64, math.MinInt64, -62_135_596_800_001, 253_402_300_800_000}
+	times := []int64{-1, -2, 0, 1, ordinary, 11_770_000_000_000, math.MaxInt64, math.MinInt64,
+		-62_135_596_800_001, 253_402_300_800_000}
 	for _, at := range times {
 		b := crafted(at, []int32{0, 1}, maria, pepe)
 		l.sendBatch(b)
 	}
 	n := 2 * len(times)
-	for _, args := range [][]string{{"consume", "--raw"}, {"consume", "-o", "csv"}, {"consume", "-o", "json"}, {"balance", "-o", "csv"},
-		{"balance", "-o", "json"}, {"balance", "-o", "text"}} {
+	for _, args := range [][]string{{"consume", "--raw"}, {"consume", "-o", "csv"}, {"consume", "-o", "json"},
+		{"balance", "-o", "csv"}, {"balance", "-o", "json"}, {"balance", "-o", "text"}} {
 		code, out, remarks := l.run(append(args, "--exit")...)
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if slices.Contains(args, "csv") {
@@ -187,7 +189,8 @@ func TestAnyTimestamp(t *testing.T) {
 		}
 	}
 	for _, format := range []string{"parquet", "csv"} {
-		if code, _, remarks := l.run("consume", "--exit", "--dir", filepath.Join(t.TempDir(), format), "-o", format); code != 0 ||
+		dir := filepath.Join(t.TempDir(), format)
+		if code, _, remarks := l.run("consume", "--exit", "--dir", dir, "-o", format); code != 0 ||
 			!strings.Contains(remarks, fmt.Sprintf("%d bizums in 1 file", n)) {
 			t.Errorf("%s: code %d, %s", format, code, remarks)
 		}

@@ -124,7 +124,11 @@ func anyBatch(t *testing.T, rng *rand.Rand, pack *packer, first int64) (encoded 
 
 // The same bytes are the same records to sarama and to us.
 func TestAsSaramaReads(t *testing.T) {
-	const answers, batches = 50, 200
+	t.Parallel()
+	answers, batches := 50, 200
+	if testing.Short() {
+		answers = 10
+	}
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	fake := fakeCluster(t)

@@ -49,7 +49,8 @@ func anyAppended(rng *rand.Rand) *appended {
 			r.TimestampDelta64 = int64(rng.Uint64())
 		}
 		for n := range rng.IntN(3) {
-			r.Headers = append(r.Headers, kmsg.Header{Key: strings.Repeat("h", rng.IntN(100)) + strconv.Itoa(n), Value: someBytes(rng)})
+			name := strings.Repeat("h", rng.IntN(100)) + strconv.Itoa(n)
+			r.Headers = append(r.Headers, kmsg.Header{Key: name, Value: someBytes(rng)})
 		}
 		r.Length = int32(len(r.AppendTo(nil)) - 1) // a length of one byte
 		if r.Length > 63 {
@@ -206,10 +207,14 @@ func readByFranz(unpack kgo.Decompressor, encoded []byte, times bool) (list []st
 	return list, fetched.Err
 }
 
-// What we encode is what sarama and franz-go encode of the same, to the byte where nothing is compressed, and each of the
-// three reads it as it was appended; and what sarama encodes, we read so.
+// What we encode is what sarama and franz-go encode of the same, to the byte where nothing is compressed, and each of
+// the three reads it as it was appended; and what sarama encodes, we read so.
 func TestAsOthersEncode(t *testing.T) {
-	const rounds, batches = 100, 100
+	t.Parallel()
+	rounds, batches := 100, 100
+	if testing.Short() { // as under the race detector, where it takes half a minute
+		rounds = 10
+	}
 	seed := rand.Uint64()
 	if text := os.Getenv("BIZUMCTL_SEED"); text != "" {
 		seed, _ = strconv.ParseUint(text, 10, 64)
@@ -349,9 +354,11 @@ func TestForeignReaders(t *testing.T) {
 			if headers != nil {
 				named = fmt.Sprintf("codec:%s,nothing:NULL", codec)
 			}
-			java = append(java, fmt.Sprintf("CreateTime:%d Offset:%d %s %s %s", at, len(java), named, orNull(key), orNull(value)))
+			java = append(java,
+				fmt.Sprintf("CreateTime:%d Offset:%d %s %s %s", at, len(java), named, orNull(key), orNull(value)))
 			named = strings.NewReplacer("NO_HEADERS", "", ":", "=").Replace(named)
-			kcat = append(kcat, fmt.Sprintf("%d %d %s %d %s %d %s", at, len(kcat), named, length(key), key, length(value), value))
+			kcat = append(kcat,
+				fmt.Sprintf("%d %d %s %d %s %d %s", at, len(kcat), named, length(key), key, length(value), value))
 		}
 		b.must(w.Flush(b.ctx))
 	}

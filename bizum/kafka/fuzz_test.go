@@ -44,7 +44,8 @@ func answerOf(code int16, aborted []kmsg.FetchResponseTopicPartitionAbortedTrans
 	partition.AbortedTransactions, partition.RecordBatches = aborted, slices.Concat(batches...)
 	response := kmsg.NewPtrFetchResponse()
 	response.Version = fetchVersion
-	response.Topics = []kmsg.FetchResponseTopic{{Topic: fuzzTopic, Partitions: []kmsg.FetchResponseTopicPartition{partition}}}
+	response.Topics = []kmsg.FetchResponseTopic{{Topic: fuzzTopic,
+		Partitions: []kmsg.FetchResponseTopicPartition{partition}}}
 	return response.AppendTo(nil)
 }
 

@@ -139,7 +139,8 @@ func TestNeverWhole(t *testing.T) {
 		defer cancel()
 		b.ctx = ctx
 		_, err := b.readUntil()
-		if want := "corrupt batch at " + b.topic + "/0@0: the broker sends only a part of it"; err == nil || err.Error() != want {
+		want := "corrupt batch at " + b.topic + "/0@0: the broker sends only a part of it"
+		if err == nil || err.Error() != want {
 			t.Errorf("%d bytes: %v, want %s", len(part), err, want)
 		}
 	}
