@@ -32,13 +32,13 @@ type till struct {
 	admin   *kadm.Client
 }
 
-func newTill(t *testing.T, partitions int32) *till {
+func newTill(t *testing.T, partitions int32, options ...kfake.Opt) *till {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	l := &till{T: t, ctx: ctx, address: realBrokers, topic: fmt.Sprintf("test-%x", rand.Uint64())}
 	l.group = "caja-" + l.topic
 	if l.address == "" {
-		fake, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))
+		fake, err := kfake.NewCluster(append(options, kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))...)
 		l.must(err)
 		t.Cleanup(fake.Close)
 		l.fake, l.address = fake, fake.ListenAddrs()[0]

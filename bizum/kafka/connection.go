@@ -179,6 +179,7 @@ type fetchConn struct {
 	correlation int32
 	out         []byte
 
+	timeout time.Duration // silentTimeout
 	silence *silence
 }
 
@@ -211,7 +212,7 @@ func (c *Cluster) newFetchConn(address string, silence *silence,
 		go broker.Close()
 		return nil, err
 	}
-	return &fetchConn{Conn: once.dialled.Conn, broker: broker, silence: silence}, nil
+	return &fetchConn{Conn: once.dialled.Conn, broker: broker, timeout: c.limits.silent, silence: silence}, nil
 }
 
 // Close closes the connection at once, whatever is under way on it.
@@ -227,14 +228,14 @@ const silentTimeout = produceTimeout + 2*time.Second
 // heard begins to wait for the next bytes.
 func (c *fetchConn) heard() {
 	c.silence.begin()
-	_ = c.SetReadDeadline(time.Now().Add(silentTimeout)) // it fails where the next read does
+	_ = c.SetReadDeadline(time.Now().Add(c.timeout)) // it fails where the next read does
 }
 
 // send sends a request.
 func (c *fetchConn) send(formatter *kmsg.RequestFormatter, request kmsg.Request) error {
 	c.correlation++
 	c.out = formatter.AppendRequest(c.out[:0], request, c.correlation)
-	_ = c.SetWriteDeadline(time.Now().Add(silentTimeout))
+	_ = c.SetWriteDeadline(time.Now().Add(c.timeout))
 	_, err := c.Write(c.out)
 	return err
 }

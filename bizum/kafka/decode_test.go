@@ -19,12 +19,35 @@ import (
 	"bizumctl/bizum/kafka"
 )
 
-// compress is what producers do to the records of a batch. Of snappy there are two framings: Java's
-// and librdkafka's, and a bare block.
-func compress(t *testing.T, how string, records []byte) (codec int16, compressed []byte) {
+// packer compresses the records of batches as producers do.
+type packer struct {
+	gzip *gzip.Writer
+	lz4  *lz4.Writer
+	zstd *zstd.Encoder
+}
+
+func newPacker(t *testing.T) *packer {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(64<<10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &packer{gzip.NewWriter(nil), lz4.NewWriter(nil), encoder}
+	if err := p.lz4.Apply(lz4.BlockSizeOption(lz4.Block64Kb)); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// pack answers Kafka's number of the codec, and the records compressed. Of snappy there are two framings: Java's and
+// librdkafka's, and a bare block; of zstd two kinds of frames, with the size of what is in them and without.
+func (p *packer) pack(t *testing.T, how string, records []byte) (codec int16, packed []byte) {
 	t.Helper()
 	var b bytes.Buffer
-	pack := func(w io.WriteCloser) []byte {
+	stream := func(w interface {
+		io.WriteCloser
+		Reset(io.Writer)
+	}) []byte {
+		w.Reset(&b)
 		if _, err := w.Write(records); err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +58,7 @@ func compress(t *testing.T, how string, records []byte) (codec int16, compressed
 	}
 	switch how {
 	case "gzip":
-		return 1, pack(gzip.NewWriter(&b))
+		return 1, stream(p.gzip)
 	case "snappy":
 		return 2, snappy.Encode(nil, records)
 	case "xerial":
@@ -48,13 +71,11 @@ func compress(t *testing.T, how string, records []byte) (codec int16, compressed
 		}
 		return 2, b.Bytes()
 	case "lz4":
-		return 3, pack(lz4.NewWriter(&b))
+		return 3, stream(p.lz4)
 	case "zstd":
-		w, err := zstd.NewWriter(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return 4, pack(w)
+		return 4, p.zstd.EncodeAll(records, nil)
+	case "zstd stream":
+		return 4, stream(p.zstd)
 	}
 	return 0, records
 }
@@ -73,7 +94,7 @@ func someBytes(rng *rand.Rand) []byte {
 
 // anyBatch makes a batch that Kafka's protocol allows and that sarama reads: it takes no timestamp
 // below 0, and no batch with fewer bytes, compressed, than records.
-func anyBatch(t *testing.T, rng *rand.Rand, first int64) (encoded []byte, next int64) {
+func anyBatch(t *testing.T, rng *rand.Rand, pack *packer, first int64) (encoded []byte, next int64) {
 	b := kmsg.RecordBatch{FirstOffset: first, Magic: 2, ProducerID: rng.Int64N(3) - 1, FirstSequence: -1,
 		FirstTimestamp: rng.Int64N(2_000_000_000_000)}
 	b.MaxTimestamp = b.FirstTimestamp + rng.Int64N(1000)
@@ -94,7 +115,8 @@ func anyBatch(t *testing.T, rng *rand.Rand, first int64) (encoded []byte, next i
 		delta += 1 + int32(rng.IntN(2)*rng.IntN(5)) // gaps, as compaction leaves them
 	}
 	b.LastOffsetDelta += int32(rng.IntN(2))
-	codec, packed := compress(t, []string{"none", "gzip", "snappy", "xerial", "lz4", "zstd"}[rng.IntN(6)], records)
+	how := []string{"none", "gzip", "snappy", "xerial", "lz4", "zstd", "zstd stream"}
+	codec, packed := pack.pack(t, how[rng.IntN(len(how))], records)
 	b.Attributes |= codec
 	b.Records = packed
 	return seal(b), first + int64(b.LastOffsetDelta) + 1
@@ -102,11 +124,16 @@ func anyBatch(t *testing.T, rng *rand.Rand, first int64) (encoded []byte, next i
 
 // The same bytes are the same records to sarama and to us.
 func TestAsSaramaReads(t *testing.T) {
-	const answers, batches = 50, 200
+	t.Parallel()
+	answers, batches := 50, 200
+	if testing.Short() {
+		answers = 10
+	}
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	pack := newPacker(t)
 	var log []byte
 	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
@@ -117,7 +144,7 @@ func TestAsSaramaReads(t *testing.T) {
 		end := int64(0)
 		for range batches {
 			var encoded []byte
-			encoded, end = anyBatch(t, rng, end)
+			encoded, end = anyBatch(t, rng, pack, end)
 			log = append(log, encoded...)
 		}
 		want, got := b.readBySarama(), b.readByUs(end)

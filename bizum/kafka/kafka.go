@@ -41,6 +41,12 @@ const (
 	dialTimeout  = 3 * time.Second
 )
 
+// limits are those of the times above that tests make shorter.
+type limits struct {
+	patience time.Duration // patience
+	silent   time.Duration // silentTimeout
+}
+
 // Config says where the cluster is and how the waiting is told.
 type Config struct {
 	Brokers        []string
@@ -61,6 +67,7 @@ type Cluster struct {
 	memory *memory
 
 	produceConns produceConns
+	limits       limits
 
 	outage struct {
 		sync.Mutex
@@ -90,7 +97,8 @@ func Open(config Config) (*Cluster, error) {
 	}
 	return &Cluster{config: config, client: client, conf: clientConfig(config),
 		memory:       newMemory(answersMax, unfoldedMax, batch.NewUnfolder()),
-		produceConns: produceConns{open: make(map[leaderConn]*produceConn)}}, nil
+		produceConns: produceConns{open: make(map[leaderConn]*produceConn)},
+		limits:       limits{patience: patience, silent: silentTimeout}}, nil
 }
 
 // clientConfig turns off the client's own retries: persist has ours, which know a context and tell what they wait for.
@@ -248,12 +256,13 @@ func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, 
 func persistEvery[T any](ctx context.Context, c *Cluster, first time.Duration, try func() (T, error)) (T, error) {
 	var silence silence
 	silence.begin()
-	return retry(ctx, c, first, &silence, func() (T, error) { return await(ctx, try) })
+	return retry(ctx, c, first, silence.lasts, func() (T, error) { return await(ctx, try) })
 }
 
 // retry is persistEvery for tries that heed ctx themselves, and that know for how long the broker has
-// been silent: one that takes long to send much is not waited for.
-func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silence *silence,
+// been silent: one that takes long to send much is not waited for. It leaves nothing behind. Silent may
+// be called by another goroutine.
+func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent func() time.Duration,
 	try func() (T, error)) (T, error) {
 	var mu sync.Mutex
 	var last error
@@ -261,10 +270,10 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silence 
 	wait := wait{cluster: c}
 	var told *time.Timer
 	mu.Lock() // until told is set
-	told = time.AfterFunc(patience, func() {
+	told = time.AfterFunc(c.limits.patience, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		switch left := patience - silence.lasts(); {
+		switch left := c.limits.patience - silent(); {
 		case ctx.Err() != nil || over:
 		case left > 0:
 			told.Reset(left)
@@ -273,7 +282,7 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silence 
 		}
 	})
 	mu.Unlock()
-	began := time.Now()
+	var failing time.Time // since when
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = first, time.Second
 	result, err := backoff.Retry(ctx, func() (T, error) {
@@ -286,7 +295,10 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silence 
 		mu.Lock()
 		defer mu.Unlock()
 		last = err
-		if time.Since(began) > patience {
+		if failing.IsZero() {
+			failing = time.Now()
+		}
+		if time.Since(failing) > c.limits.patience {
 			wait.tell(err) // it may be for another reason by now
 		}
 	}))

@@ -439,7 +439,7 @@ func TestFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			fake := fakeCluster(t)
 			b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
-			w := b.writer(kafka.WriterConfig{})
+			w := b.writer(kafka.WriterConfig{Compression: "zstd"})
 			want := numbers(0, 100_000) // several batches in flight
 			handle := fake.Fault(fault)
 			b.write(w, want...)
@@ -469,7 +469,7 @@ func TestSequenceWraps(t *testing.T) {
 func TestLeaderMoves(t *testing.T) {
 	fake := fakeCluster(t, kfake.NumBrokers(3))
 	b := benchAt(t, fake.ListenAddrs()[0], 2, nil)
-	w := b.writer(kafka.WriterConfig{})
+	w := b.writer(kafka.WriterConfig{Compression: "zstd"})
 	const total = 400_000
 	read := make(chan []string, 2)
 	for p := range int32(2) {
@@ -523,7 +523,7 @@ func TestFirstBatchRefused(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
 	b.produce(0, "before")
-	w := b.writer(kafka.WriterConfig{})
+	w := b.writer(kafka.WriterConfig{Compression: "zstd"})
 	want := numbers(0, 100_000)
 	filled := make(chan struct{})
 	fake.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
@@ -1025,7 +1025,7 @@ func TestOutage(t *testing.T) {
 	}
 	address := broker.Address()
 	b := benchAt(t, address, 1, nil)
-	w := b.writer(kafka.WriterConfig{})
+	w := b.writer(kafka.WriterConfig{Compression: "zstd"})
 	const total = 200_000
 	read := make(chan []string, 1)
 	var seen []string

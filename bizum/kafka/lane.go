@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -12,8 +13,9 @@ import (
 	"bizumctl/bizum/kafka/batch"
 )
 
-// lane is the way of one partition's batches to its leader. Its goroutine runs run; what Append touches, open, is
-// Append's alone until it is sealed.
+// lane is the way of one partition's batches to its leader. Its goroutine runs run, and changes all there is of it but
+// open, which is Append's until it is queued. What run leaves behind when the Writer is closed, a connection that is
+// being opened (see connect), touches nothing of the lane.
 //
 // It relies on what Kafka says of an idempotent producer: a broker takes a batch only if its sequence number follows
 // the one before, and knows again the last five that it has taken. So up to five may be under way; after a failure
@@ -28,10 +30,10 @@ type lane struct {
 	conn        *produceConn
 	answers     chan answer
 	outstanding int  // requests without an answer
-	heard       bool // an acknowledgement, since the last look
 	known       bool // to the broker: it has taken a batch
 	wait        wait
-	refused     time.Time // since when the broker refuses, zero if it does not
+	refused     time.Time               // since when the broker refuses, zero if it does not
+	awaited     atomic.Pointer[silence] // of whom resend waits for; nil: nobody. Whoever tells of it asks, too
 }
 
 type answer struct {
@@ -48,8 +50,8 @@ func (l *lane) queueUp() {
 // run sends the lane's batches until the Writer is closed or fails.
 func (l *lane) run() {
 	w := l.writer
-	silence := time.NewTicker(patience)
-	defer silence.Stop()
+	look := time.NewTicker(w.cluster.limits.patience)
+	defer look.Stop()
 	for {
 		queue := l.queue
 		if len(l.inFlight) >= l.window() {
@@ -62,11 +64,10 @@ func (l *lane) run() {
 			err = l.send(b)
 		case a := <-l.answers:
 			err = l.settle(a)
-		case <-silence.C:
-			if l.outstanding > 0 && !l.heard {
+		case <-look.C:
+			if l.outstanding > 0 && l.conn.silence.lasts() >= w.cluster.limits.patience {
 				l.wait.tell(nil)
 			}
-			l.heard = false
 		case <-w.ctx.Done():
 			return
 		}
@@ -74,7 +75,7 @@ func (l *lane) run() {
 			err = l.recover(err)
 		}
 		if err != nil && w.ctx.Err() != nil {
-			return // what recover left behind may still be at work on the lane
+			return
 		}
 		if err != nil {
 			w.fail(fmt.Errorf("writing to %s/%d: %w", w.topic, l.partition, reason(err)))
@@ -108,20 +109,33 @@ func (l *lane) send(b *producerBatch) error {
 	if err := l.seal(b); err != nil {
 		return err
 	}
-	w := l.writer
-	if l.conn == nil {
-		conn, err := w.cluster.produceConn(w.topic, l.partition)
-		if err != nil {
-			return err
-		}
-		l.conn = conn
+	if err := l.connect(); err != nil {
+		return err
 	}
+	w := l.writer
 	err := l.conn.produce(w.producer.TransactionalID, w.topic, l.partition, b.sealed, func(offset int64, err error) {
 		l.answers <- answer{b, offset, err} // has room for all that are outstanding
 	})
 	if err == nil {
 		l.outstanding++
-		l.heard = l.heard || l.outstanding == 1 // before it, there was nothing to hear
+	}
+	return err
+}
+
+// connect finds the connection to the leader. One that is still being opened when the Writer is closed is left behind:
+// it is the cluster's, for whoever writes next.
+func (l *lane) connect() error {
+	if l.conn != nil {
+		return nil
+	}
+	var connecting silence
+	connecting.begin()
+	l.awaited.Store(&connecting)
+	defer l.awaited.Store(nil)
+	w, partition := l.writer, l.partition
+	conn, err := await(w.ctx, func() (*produceConn, error) { return w.cluster.produceConn(w.topic, partition) })
+	if err == nil {
+		l.conn = conn
 	}
 	return err
 }
@@ -132,8 +146,8 @@ func (l *lane) seal(b *producerBatch) (err error) {
 		return nil
 	}
 	p := l.writer.producer
-	compressor := l.writer.compressors.Get().(*batch.Compressor)
-	defer l.writer.compressors.Put(compressor)
+	compressor := l.writer.compressor()
+	defer l.writer.giveBack(compressor)
 	b.sealed, err = b.records.Seal(batch.Producer{ID: p.ID, Epoch: p.Epoch, Sequence: b.sequence,
 		Transactional: p.TransactionalID != ""}, compressor, b.packed)
 	if err == nil && compressor.Codec != batch.None {
@@ -148,7 +162,7 @@ func (l *lane) settle(a answer) error {
 	if a.err != nil && !errors.Is(a.err, sarama.ErrDuplicateSequenceNumber) {
 		return a.err
 	}
-	l.heard, l.known, l.refused = true, true, time.Time{}
+	l.known, l.refused = true, time.Time{}
 	a.batch.acked, a.batch.offset = true, a.offset
 	w := l.writer
 	l.wait.over(true)
@@ -179,10 +193,20 @@ func (l *lane) recover(cause error) error {
 	if !passing(cause) && !errors.Is(cause, sarama.ErrMessageSizeTooLarge) {
 		return cause
 	}
-	_, err := persist(l.writer.ctx, l.writer.cluster, func() (struct{}, error) { return struct{}{}, l.resend() })
+	_, err := retry(l.writer.ctx, l.writer.cluster, retryPause, l.silent,
+		func() (struct{}, error) { return struct{}{}, l.resend() })
 	return err
 }
 
+// silent returns for how long whom resend waits for has been silent. Unlike the rest, it is asked by any goroutine.
+func (l *lane) silent() time.Duration {
+	if s := l.awaited.Load(); s != nil {
+		return s.lasts()
+	}
+	return 0
+}
+
+// quiet waits for every outstanding answer.
 func (l *lane) quiet(cause error) error {
 	for l.outstanding > 0 {
 		select {
@@ -205,7 +229,7 @@ func (l *lane) resend() error {
 		b := l.inFlight[0]
 		err := l.send(b)
 		if err == nil {
-			err = l.settle(<-l.answers)
+			err = l.settleNext()
 		}
 		if errors.Is(err, sarama.ErrMessageSizeTooLarge) && b.records.Len() > 1 {
 			l.split()
@@ -216,6 +240,18 @@ func (l *lane) resend() error {
 		}
 	}
 	return nil
+}
+
+// settleNext waits for the next answer, and takes it.
+func (l *lane) settleNext() error {
+	l.awaited.Store(l.conn.silence)
+	defer l.awaited.Store(nil)
+	select {
+	case a := <-l.answers:
+		return l.settle(a)
+	case <-l.writer.ctx.Done():
+		return l.writer.ctx.Err()
+	}
 }
 
 // refusedError is a passing error that did not pass. It is none that passing knows, but one that hints know.

@@ -4,7 +4,11 @@ package kafka
 
 // poison overwrites a buffer whose last user has released it, so that a test sees who reads on.
 func poison(b []byte) {
-	for i := range b {
-		b[i] = 0xdb
+	if len(b) == 0 {
+		return
+	}
+	b[0] = 0xdb
+	for n := 1; n < len(b); n *= 2 { // the race detector sees a copy once
+		copy(b[n:], b[:n])
 	}
 }

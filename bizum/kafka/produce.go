@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/singleflight"
 )
 
 // produceVersion is the last one that a broker of Kafka 2.5 answers in full; Kafka 4 takes versions
@@ -29,9 +31,11 @@ type produceConn struct {
 	address   string
 	formatter *kmsg.RequestFormatter
 
-	mu      sync.Mutex
+	mu      sync.Mutex // held while a request is sent, which may take long
 	waiting []produced
 	err     error // why the connection is of no use any more
+
+	failed atomic.Bool // whether there is an err
 }
 
 // produceConns are the connections that all writers of a cluster share.
@@ -39,6 +43,8 @@ type produceConns struct {
 	mu     sync.Mutex
 	open   map[leaderConn]*produceConn
 	closed bool
+
+	opening singleflight.Group
 }
 
 // leaderConn names a connection to a broker. A broker handles one request of a connection at a time, so
@@ -51,43 +57,54 @@ type leaderConn struct {
 const connsPerLeader = 4
 
 // produceConn returns the connection to a partition's leader. It opens one without holding the lock: a
-// broker may take long to answer, and others must not wait for it.
+// broker may take long to answer, and others must not wait for it. Those who want the same one do.
 func (c *Cluster) produceConn(topic string, partition int32) (*produceConn, error) {
 	address, err := c.leader(topic, partition)
 	if err != nil {
 		return nil, err
 	}
-	name := leaderConn{address, uint32(partition) % connsPerLeader}
-	if conn, err := c.produceConns.get(name, nil); conn != nil || err != nil {
+	conns, name := &c.produceConns, leaderConn{address, uint32(partition) % connsPerLeader}
+	if conn, err := conns.get(name); conn != nil || err != nil {
 		return conn, err
 	}
-	conn, err := c.newProduceConn(address)
-	if err != nil {
-		return nil, err
-	}
-	used, err := c.produceConns.get(name, conn)
-	if used != conn { // another partition was quicker
-		conn.fail(net.ErrClosed)
-	}
-	return used, err
+	opened, err, _ := conns.opening.Do(fmt.Sprint(name), func() (any, error) {
+		if conn, err := conns.get(name); conn != nil || err != nil { // another partition was quicker
+			return conn, err
+		}
+		conn, err := c.newProduceConn(address)
+		if err == nil {
+			err = conns.put(name, conn)
+		}
+		return conn, err
+	})
+	conn, _ := opened.(*produceConn)
+	return conn, err
 }
 
-// get returns the connection that there is of a name. If there is none, or one that has failed, it takes
-// the one that is offered.
-func (p *produceConns) get(name leaderConn, offer *produceConn) (*produceConn, error) {
+// get returns the connection that there is of a name, nil if there is none, or one that has failed.
+func (p *produceConns) get(name leaderConn) (*produceConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, net.ErrClosed
 	}
 	conn := p.open[name]
-	if conn != nil && conn.failed() || conn == nil {
-		conn = offer
-	}
-	if offer != nil {
-		p.open[name] = conn
+	if conn != nil && conn.failed.Load() {
+		conn = nil
 	}
 	return conn, nil
+}
+
+// put keeps a connection for the others.
+func (p *produceConns) put(name leaderConn, conn *produceConn) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		go conn.fail(net.ErrClosed)
+		return net.ErrClosed
+	}
+	p.open[name] = conn
+	return nil
 }
 
 func (p *produceConns) close() {
@@ -139,12 +156,13 @@ func (p *produceConn) produce(transactionalID, topic string, partition int32, ba
 		return p.err
 	}
 	if len(p.waiting) == 0 {
-		_ = p.SetReadDeadline(time.Now().Add(silentTimeout))
+		p.heard()
 	}
 	p.waiting = append(p.waiting, produced{topic, partition, p.correlation + 1, done})
 	if err := p.send(p.formatter, request); err != nil {
 		p.waiting = p.waiting[:len(p.waiting)-1]
 		p.err = err
+		p.failed.Store(true)
 		go p.fail(err) // the others' answers do not come any more either
 		return err
 	}
@@ -156,14 +174,14 @@ func (p *produceConn) receive() {
 	var answer []byte
 	for {
 		var head [8]byte
-		_, err := receive(p, head[:0], len(head), nil)
+		_, err := receive(p, head[:0], len(head), p.heard)
 		a := fields{rest: head[:]}
 		size, correlation := int(a.int32())-4, a.int32()
 		if err == nil && (size < 0 || size > produceAnswerMax) {
 			err = &strangerError{fmt.Sprintf("the answer of the broker at %s claims to have %d bytes", p.address, size)}
 		}
 		if err == nil {
-			answer, err = receive(p, answer[:0], size, nil)
+			answer, err = receive(p, answer[:0], size, p.heard)
 		}
 		var asked produced
 		if err == nil {
@@ -186,16 +204,16 @@ func (p *produceConn) answered(correlation int32) (asked produced, err error) {
 	}
 	asked = p.waiting[0]
 	p.waiting = append(p.waiting[:0], p.waiting[1:]...)
-	deadline := time.Time{}
-	if len(p.waiting) > 0 {
-		deadline = time.Now().Add(silentTimeout)
+	if len(p.waiting) == 0 {
+		p.silence.end()
+		_ = p.SetReadDeadline(time.Time{})
 	}
-	_ = p.SetReadDeadline(deadline)
 	return asked, nil
 }
 
 // fail closes the connection, and tells those who wait for answers.
 func (p *produceConn) fail(err error) {
+	p.failed.Store(true)
 	_ = p.Close() // first, for it ends a request that is being sent
 	p.mu.Lock()
 	p.err = cmp.Or(p.err, err)
@@ -205,12 +223,6 @@ func (p *produceConn) fail(err error) {
 	for _, asked := range waiting {
 		asked.done(-1, err)
 	}
-}
-
-func (p *produceConn) failed() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.err != nil
 }
 
 var errProduceAnswer = errors.New("the broker's answer to a batch does not add up")

@@ -74,6 +74,7 @@ func (b *Batch) Limit(first, end int64) {
 }
 
 func (b *Batch) release() {
+	clear(b.batches) // they are part of the answer, which others may still use, and would keep what was unfolded
 	for _, used := range []*buffer{b.answer, b.unfolded} {
 		if used != nil {
 			used.release()
@@ -234,7 +235,7 @@ func (r *reader) corrupt(offset int64, cause error) error {
 // fetch asks for what is at the position until there is an answer. After an error it takes a new
 // connection: the leader may be another by then.
 func (r *reader) fetch(ctx context.Context) (answer *buffer, f fetched, err error) {
-	answer, err = retry(ctx, r.cluster, retryPause, &r.silence, func() (*buffer, error) {
+	answer, err = retry(ctx, r.cluster, retryPause, r.silence.lasts, func() (*buffer, error) {
 		if r.conn == nil {
 			known := r.id
 			r.silence.begin()
@@ -390,6 +391,9 @@ func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, err
 		switch {
 		case errors.Is(err, batch.ErrPartial):
 			if r.position == position { // nothing but a batch that is larger than what was asked for
+				if r.bytes > 0 && batch.Size(records) <= int64(r.bytes) {
+					return parsed, r.corrupt(position, errors.New("the broker sends only a part of it"))
+				}
 				bytes = int32(min(max(batch.Size(records), 2*int64(max(r.bytes, fetchBytesMax))), batch.MaxBytes))
 			}
 			rest = nil

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"runtime"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -126,6 +128,24 @@ func TestOffsetsInBatch(t *testing.T) {
 	}
 }
 
+// A broker that never sends more than a part of a batch is not asked for ever.
+func TestNeverWhole(t *testing.T) {
+	whole := craft(nil, crafted{0, 0, "a", nil})
+	for _, part := range [][]byte{whole[:5], whole[:len(whole)-1]} {
+		fake := fakeCluster(t)
+		b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+		b.serve(fake, part)
+		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+		defer cancel()
+		b.ctx = ctx
+		_, err := b.readUntil()
+		want := "corrupt batch at " + b.topic + "/0@0: the broker sends only a part of it"
+		if err == nil || err.Error() != want {
+			t.Errorf("%d bytes: %v, want %s", len(part), err, want)
+		}
+	}
+}
+
 // The same on a log that takes such a batch, as Kafka 4.3 does.
 func TestOffsetsInLog(t *testing.T) {
 	b := newBench(t, 1)
@@ -213,6 +233,126 @@ func TestBomb(t *testing.T) {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if after := heap(); after > before+batch.MaxBytes+100<<20 {
+		t.Errorf("%d MiB, before %d MiB", after>>20, before>>20)
+	}
+}
+
+// resident is what the process has of the machine's memory now.
+func resident() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.Sys - m.HeapReleased
+}
+
+// Batches that are small in the log and large in memory are unfolded one at a time, however many partitions have them.
+func TestManyFolded(t *testing.T) {
+	fake := fakeCluster(t)
+	const partitions, batches, large = 2, 12, 16 << 20
+	b := benchAt(t, fake.ListenAddrs()[0], partitions, nil)
+	folded := craft(zstandard, crafted{0, 0, strings.Repeat("x", large), nil})
+	var log []byte
+	for i := range uint64(batches) {
+		binary.BigEndian.PutUint64(folded, i)
+		log = append(log, folded...)
+	}
+	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		response := b.fetched(request, log)
+		response.Topics[0].Partitions[0].Partition = request.(*kmsg.FetchRequest).Topics[0].Partitions[0].Partition
+		return response, nil, true
+	})
+	before := heap()
+	var most atomic.Uint64
+	var reading sync.WaitGroup
+	for p := range int32(partitions) {
+		reading.Go(func() {
+			seen := 0
+			err := b.cluster.Read(b.ctx, b.topic, p, 0, func(batch kafka.Batch) error {
+				for r := range batch.Records {
+					if len(r.Value) == large {
+						seen++
+					}
+				}
+				if now := resident(); now > most.Load() {
+					most.Store(now)
+				}
+				if batch.Next == batches {
+					return errDone
+				}
+				return nil
+			})
+			if !errors.Is(err, errDone) || seen != batches {
+				t.Errorf("partition %d: %d batches: %v", p, seen, err)
+			}
+		})
+	}
+	reading.Wait()
+	if after := most.Load(); after > before+batch.MaxBytes+100<<20 {
+		t.Errorf("%d MiB, before %d MiB", after>>20, before>>20)
+	}
+}
+
+// first is the value of a batch's first record.
+func first(b *kafka.Batch) []byte {
+	for r := range b.Records {
+		return r.Value
+	}
+	return nil
+}
+
+// Two hundred partitions share the memory of one.
+func TestTwoHundredPartitions(t *testing.T) {
+	fake := fakeCluster(t)
+	const partitions, batches, records = 200, 2, 20_000
+	b := benchAt(t, fake.ListenAddrs()[0], partitions, nil)
+	const value = "Maria;20.35;Cena de los viernes;ENVIO"
+	var many []crafted
+	for i := range int64(records) {
+		many = append(many, crafted{i, 0, value, nil})
+	}
+	folded := craft(zstandard, many...) // a MB, unfolded
+	var log []byte
+	for i := range uint64(batches) {
+		binary.BigEndian.PutUint64(folded, i*records)
+		log = append(log, folded...)
+	}
+	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		response := b.fetched(request, log)
+		response.Topics[0].Partitions[0].Partition = request.(*kmsg.FetchRequest).Topics[0].Partitions[0].Partition
+		return response, nil, true
+	})
+	begin := make(chan struct{}) // by then all readers have ready what they may
+	time.AfterFunc(500*time.Millisecond, func() { close(begin) })
+	before := heap()
+	var most atomic.Uint64
+	var reading sync.WaitGroup
+	for p := range int32(partitions) {
+		reading.Go(func() {
+			seen := 0
+			err := b.cluster.Read(b.ctx, b.topic, p, 0, func(batch kafka.Batch) error {
+				if seen == 0 {
+					<-begin
+				}
+				if string(first(&batch)) != value {
+					t.Errorf("partition %d: %q", p, first(&batch))
+				}
+				seen++
+				if now := resident(); now > most.Load() {
+					most.Store(now)
+				}
+				if batch.Next == batches*records {
+					return errDone
+				}
+				return nil
+			})
+			if !errors.Is(err, errDone) || seen != batches {
+				t.Errorf("partition %d: %d batches: %v", p, seen, err)
+			}
+		})
+	}
+	reading.Wait()
+	if after := most.Load(); after > before+100<<20 {
 		t.Errorf("%d MiB, before %d MiB", after>>20, before>>20)
 	}
 }

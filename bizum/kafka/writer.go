@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,18 +71,18 @@ type Writer struct {
 	topic   string
 	acked   func(Ack)
 	codec   batch.Codec
-
-	compressors sync.Pool // of batch.Compressor: as many as work at once, however many the partitions are
-
 	giveUp  time.Duration
 	records int // a batch may have
 
 	producer Producer
 
 	lanes []*lane
-	free  chan *producerBatch // what Append may fill; nil is one not made yet
-	next  int                 // partition of the next record without a key
-	bytes atomic.Int64        // a batch may have
+	// compressors are as many as can be at work at once, and not one a lane: an encoder of gzip has a MiB.
+	// Nil is one not made yet.
+	compressors chan *batch.Compressor
+	free        chan *producerBatch // what Append may fill; nil is one not made yet
+	next        int                 // partition of the next record without a key
+	bytes       atomic.Int64        // a batch may have
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -137,13 +138,16 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		producer: producer,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
-	w.compressors.New = func() any { return batch.NewCompressor(codec) }
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	batches := len(partitions) + inFlightMax + 2 // one of each being filled, and as many on their way
 	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 16<<10))))
 	w.free = make(chan *producerBatch, batches)
 	for range batches {
 		w.free <- nil
+	}
+	w.compressors = make(chan *batch.Compressor, runtime.GOMAXPROCS(0))
+	for range cap(w.compressors) {
+		w.compressors <- nil
 	}
 	for _, p := range partitions {
 		l := &lane{writer: w, partition: p, wait: wait{cluster: c},
@@ -251,6 +255,17 @@ func (w *Writer) Flush(ctx context.Context) error {
 	}
 	return nil
 }
+
+// compressor lends a compressor to a lane, which gives it back.
+func (w *Writer) compressor() *batch.Compressor {
+	c := <-w.compressors
+	if c == nil {
+		c = batch.NewCompressor(w.codec)
+	}
+	return c
+}
+
+func (w *Writer) giveBack(c *batch.Compressor) { w.compressors <- c }
 
 // Failed is closed when the Writer has given up; Flush says why.
 func (w *Writer) Failed() <-chan struct{} { return w.failed }

@@ -125,7 +125,7 @@ func Parse(b []byte) (batch Batch, rest []byte, err error) {
 		attributes:     binary.BigEndian.Uint16(b[atAttributes:]),
 		records:        b[HeaderBytes:],
 	}
-	batch.folded = batch.Codec() != None
+	batch.folded = batch.Codec() != None && len(batch.records) > 0 // one that compaction has emptied has nothing to unfold
 	last := int64(int32(binary.BigEndian.Uint32(b[atLastOffsetDelta:])))
 	batch.Last = batch.First + last
 	switch {

@@ -122,6 +122,20 @@ func TestStrict(t *testing.T) {
 	}
 }
 
+// A batch that compaction has emptied is read whatever it says of compression, as Java's client does.
+func TestEmptied(t *testing.T) {
+	for codec := range int16(5) {
+		empty := func(b *kmsg.RecordBatch) { b.Attributes, b.NumRecords, b.Records = codec, 0, nil }
+		if values, err := read(encode(empty), 0); err != nil || values != nil {
+			t.Errorf("codec %d: %q, %v", codec, values, err)
+		}
+		lost := func(b *kmsg.RecordBatch) { b.Attributes, b.Records = codec, nil }
+		if values, err := read(encode(lost), 0); err == nil {
+			t.Errorf("codec %d, its records lost: %q", codec, values)
+		}
+	}
+}
+
 // A batch that is cut anywhere is not taken for a corrupt one; one with any bit flipped is refused,
 // or is as it was but for its place.
 func TestDamaged(t *testing.T) {
