@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -39,12 +40,17 @@ type place struct {
 
 type stored struct {
 	key, value []byte
-	origin     int64
+	headers    record.Headers
 	by         *transaction // nil: taken by compaction
 }
 
 func (r *stored) at(offset int64) *record.Record {
-	return &record.Record{Position: record.Position{Offset: offset}, Key: r.key, Value: r.value}
+	return &record.Record{Position: record.Position{Offset: offset}, Key: r.key, Value: r.value, Headers: r.headers}
+}
+
+func (r *stored) origin() int64 {
+	offset, _ := rejectedOffset(r.at(0))
+	return offset
 }
 
 // journal is a topic's partition; the index is the offset.
@@ -96,8 +102,10 @@ type flaws struct {
 	noFence      bool // a new owner does not fence the former one
 	noGeneration bool // a position is taken from anybody
 	unstable     bool // a position is told while a transaction is about to change it
-	takeOver     func(*keeper, context.Context) error
+	takeOver     func(*partition, context.Context) error
 }
+
+var topics = Topics{Source: "bizums", Entries: "ledger", Rejected: "rejected"}
 
 type world struct {
 	*rand.Rand
@@ -144,15 +152,16 @@ func (p *proc) yield() {
 	}
 }
 
-// partition is what a process has of the model in one session.
-type partition struct {
+// session is what a process has of the model in one session.
+type session struct {
 	*proc
 	generation, epoch int
 	open              *transaction
+	next              int64
 }
 
 // call is a request to the brokers: it may be late, be lost, or have its answer lost.
-func (p *partition) call(do func() error) error {
+func (p *session) call(do func() error) error {
 	p.yield()
 	if !p.calm && p.IntN(60) == 0 {
 		return errLost
@@ -165,7 +174,7 @@ func (p *partition) call(do func() error) error {
 	return err
 }
 
-func (p *partition) Fence(context.Context) error {
+func (p *session) Fence(context.Context) error {
 	return p.call(func() error {
 		if p.noFence {
 			p.epoch = p.world.epoch
@@ -186,7 +195,7 @@ func (p *partition) Fence(context.Context) error {
 	})
 }
 
-func (p *partition) Committed(context.Context) (position int64, metadata string, err error) {
+func (p *session) Committed(context.Context) (position int64, metadata string, err error) {
 	err = p.call(func() error {
 		if !p.unstable {
 			for _, t := range slices.Clone(p.pending) {
@@ -201,11 +210,26 @@ func (p *partition) Committed(context.Context) (position int64, metadata string,
 	return position, metadata, err
 }
 
-func (p *partition) Bounds(context.Context) (start, end int64, err error) {
-	return 0, p.end, p.call(func() error { return nil })
+func (p *session) Bounds(_ context.Context, topic string) (start, end int64, err error) {
+	return 0, p.endOf(topic), p.call(func() error { return nil })
 }
 
-func (p *partition) ReadSource(_ context.Context, position int64,
+func (w *world) endOf(topic string) int64 {
+	if topic == "bizums" {
+		return w.end
+	}
+	end, _ := w.journal(topic).visible(0, func(int64, *stored) error { return nil })
+	return end
+}
+
+func (w *world) journal(topic string) *journal {
+	if topic == "ledger" {
+		return &w.entries
+	}
+	return &w.asides
+}
+
+func (p *session) ReadSource(_ context.Context, position int64,
 	deliver func(next int64, records iter.Seq[*record.Record]) error) error {
 	for {
 		b := p.fetch(position)
@@ -236,36 +260,18 @@ func (w *world) fetch(position int64) batch {
 	}}
 }
 
-func (p *partition) ReadOutput(_ context.Context, from int64,
+func (p *session) ReadToEnd(_ context.Context, topic string, number int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	err = p.call(func() (err error) {
-		end, err = p.entries.visible(from, func(offset int64, r *stored) error { return each(r.at(offset)) })
+		end, err = p.journal(topic).visible(from, func(offset int64, r *stored) error { return each(r.at(offset)) })
 		return err
 	})
 	return 0, end, err
 }
 
-func (p *partition) ReadAside(_ context.Context, each func(offset, origin int64) error) error {
-	return p.call(func() error {
-		_, err := p.asides.visible(0, func(offset int64, r *stored) error { return each(offset, r.origin) })
-		return err
-	})
-}
+func (p *session) AwaitStable(context.Context) error { return nil }
 
-func (p *partition) LastAside(ctx context.Context) (last int64, err error) {
-	last = none
-	return last, p.ReadAside(ctx, func(_, origin int64) error { last = origin; return nil })
-}
-
-func (p *partition) FirstOutput(context.Context, int32) (key, value []byte, found bool, err error) {
-	return nil, nil, false, nil
-}
-
-func (p *partition) PartitionOf([]byte) int32 { return 0 }
-
-func (p *partition) Settle(context.Context) error { return nil }
-
-func (p *partition) Begin(context.Context) error {
+func (p *session) Begin(context.Context, string) error {
 	return p.call(func() error {
 		if p.epoch != p.world.epoch {
 			return errFenced
@@ -276,7 +282,7 @@ func (p *partition) Begin(context.Context) error {
 }
 
 // join begins a transaction if there is none.
-func (p *partition) join() {
+func (p *session) join() {
 	if p.current == nil || p.current.decided {
 		for p.current != nil && slices.Contains(p.pending, p.current) { // "concurrent transactions"
 			p.mark(p.current)
@@ -287,7 +293,7 @@ func (p *partition) join() {
 	p.open = p.current
 }
 
-func (p *partition) append(j *journal, r stored) error {
+func (p *session) append(j *journal, r stored) error {
 	return p.call(func() error {
 		if p.epoch != p.world.epoch || p.open == nil || p.open.decided {
 			return errFenced
@@ -299,19 +305,23 @@ func (p *partition) append(j *journal, r stored) error {
 	})
 }
 
-func (p *partition) Write(_ context.Context, key, value []byte, _ int64) error {
-	return p.append(&p.entries, stored{key: key, value: value})
+func (p *session) Write(_ context.Context, topic string, key, value []byte, _ int64, headers ...record.Header) error {
+	encoded := binary.AppendVarint(nil, int64(len(headers)))
+	for _, h := range headers {
+		encoded = append(binary.AppendVarint(encoded, int64(len(h.Key))), h.Key...)
+		encoded = append(binary.AppendVarint(encoded, int64(len(h.Value))), h.Value...)
+	}
+	return p.append(p.journal(topic), stored{key: key, value: value, headers: encoded})
 }
 
-func (p *partition) Aside(_ context.Context, key, value []byte, _, offset int64, _ string) error {
-	return p.append(&p.asides, stored{key: key, value: value, origin: offset})
+func (p *session) Flush(context.Context) error {
+	p.next = int64(len(p.entries.records))
+	return p.call(func() error { return nil })
 }
 
-func (p *partition) Flush(context.Context) (after int64, err error) {
-	return int64(len(p.entries.records)), p.call(func() error { return nil })
-}
+func (p *session) NextOffset(string) int64 { return p.next }
 
-func (p *partition) Commit(_ context.Context, position int64, metadata string) error {
+func (p *session) Commit(_ context.Context, position int64, metadata string) error {
 	return p.call(func() error {
 		if p.epoch != p.world.epoch {
 			return errFenced
@@ -325,7 +335,7 @@ func (p *partition) Commit(_ context.Context, position int64, metadata string) e
 	})
 }
 
-func (p *partition) End(_ context.Context, commit bool) error {
+func (p *session) End(_ context.Context, commit bool) error {
 	return p.call(func() error {
 		if p.epoch != p.world.epoch || p.open == nil || p.open.decided {
 			return errFenced
@@ -359,19 +369,19 @@ func (p *proc) live() {
 		if p.owner != p.id {
 			continue
 		}
-		session := p.generation
-		part := &partition{proc: p, generation: session, epoch: -1}
+		generation := p.generation
+		part := &session{proc: p, generation: generation, epoch: -1}
 		ctx := context.Background()
-		k := p.ledger.keeper(0, part)
+		k := p.ledger.partition(0, part, part)
 		err := p.takeOver(k, ctx)
-		for err == nil && (session == p.generation || p.IntN(4) > 0) { // a member hears late that it is none any more
+		for err == nil && (generation == p.generation || p.IntN(4) > 0) { // a member hears late that it is none any more
 			if b := p.fetch(k.position); b.next > k.position {
-				err = k.book(ctx, b)
+				err = k.bookBatch(ctx, b)
 			}
 			if err == nil && p.IntN(3) == 0 {
 				err = k.commit(ctx)
 			}
-			if p.calm && session == p.generation && k.position == p.end && k.committed == p.end {
+			if p.calm && generation == p.generation && k.position == p.end && k.committed == p.end {
 				p.owner = -1
 				break
 			}
@@ -380,11 +390,11 @@ func (p *proc) live() {
 		if err == nil {
 			err = k.commit(ctx)
 		}
-		k.leave(ctx)
+		k.close(ctx)
 		if decision := (*StopError)(nil); errors.As(err, &decision) && p.fault == "" {
 			p.fault = "stopped: " + decision.Reason
 		}
-		if p.owner == p.id && session == p.generation {
+		if p.owner == p.id && generation == p.generation {
 			p.generation++ // it joins again
 		}
 	}
@@ -392,9 +402,9 @@ func (p *proc) live() {
 
 func (w *world) spawn(id int) *proc {
 	p := &proc{world: w, id: id, resume: make(chan bool), yielded: make(chan struct{})}
-	p.ledger = &Ledger{Heading: Heading{"id", 1, 2000_00}, Source: "bizums", Name: "ledger", Interval: time.Second,
-		Now: func() time.Time { return time.UnixMilli(0) }, Tell: func(int32, string) {}, Ready: func(int32) {},
-		Take: func([]byte) (bool, bool) { return true, true }, Untake: func(int) {},
+	p.ledger = &Ledger{Heading: Heading{"id", 1, 2000_00}, Topics: topics, Interval: time.Second,
+		Now: func() time.Time { return time.UnixMilli(0) }, Notice: func(int32, string) {}, Ready: func(int32) {},
+		Reserve: func([]byte) (bool, bool) { return true, true }, Release: func(int) {},
 		Show: func(c Committed) error {
 			for _, e := range c.Entries {
 				if w.shown[e.Offset] != "" && w.fault == "" {
@@ -470,7 +480,7 @@ func (w *world) headed() bool {
 func simulate(seed uint64, broken flaws) string {
 	w := &world{Rand: rand.New(rand.NewPCG(seed, 0)), flaws: broken, group: place{-1, ""}, shown: map[int64]string{}}
 	if w.takeOver == nil {
-		w.takeOver = func(k *keeper, ctx context.Context) error { return k.takeOver(ctx, ctx) }
+		w.takeOver = func(k *partition, ctx context.Context) error { return k.takeOver(ctx, ctx) }
 	}
 	for range 10 + w.IntN(30) {
 		w.end += 1 + int64(w.IntN(5)/4*w.IntN(4)) // with gaps
@@ -545,7 +555,7 @@ func (w *world) check() string {
 		return nil
 	})
 	var aside []int64
-	_, _ = w.asides.visible(0, func(_ int64, r *stored) error { aside = append(aside, r.origin); return nil })
+	_, _ = w.asides.visible(0, func(_ int64, r *stored) error { aside = append(aside, r.origin()); return nil })
 	switch {
 	case fault != "":
 		return fault
@@ -575,8 +585,8 @@ func (w *world) check() string {
 func (w *world) auditAll(payments int, accounts []string) string {
 	p := w.spawn(99)
 	defer w.step(p, false)
-	a := &Audit{Source: "bizums", Name: "ledger", Topic: "id", Partitions: 1, Now: time.Now, Progress: func(int) {}}
-	proof, err := a.Partition(context.Background(), 0, still{&partition{proc: p}})
+	a := &Audit{Topics: topics, SourceID: "id", Partitions: 1, Now: time.Now, Progress: func(int) {}}
+	proof, err := a.Partition(context.Background(), 0, still{&session{proc: p}})
 	if err != nil {
 		return "audit: " + err.Error()
 	}
@@ -587,20 +597,18 @@ func (w *world) auditAll(payments int, accounts []string) string {
 }
 
 // still reads the model when nothing else runs.
-type still struct{ *partition }
+type still struct{ *session }
 
 func (p still) Committed(context.Context) (int64, string, error) {
 	return p.group.offset, p.group.metadata, nil
 }
-func (p still) Bounds(context.Context) (start, end int64, err error) { return 0, p.end, nil }
-func (p still) ReadOutput(_ context.Context, from int64,
-	each func(*record.Record) error) (start, end int64, err error) {
-	end, err = p.entries.visible(from, func(offset int64, r *stored) error { return each(r.at(offset)) })
-	return 0, end, err
+func (p still) Bounds(_ context.Context, topic string) (start, end int64, err error) {
+	return 0, p.endOf(topic), nil
 }
-func (p still) ReadAside(_ context.Context, each func(offset, origin int64) error) error {
-	_, err := p.asides.visible(0, func(offset int64, r *stored) error { return each(offset, r.origin) })
-	return err
+func (p still) ReadToEnd(_ context.Context, topic string, _ int32, from int64,
+	each func(*record.Record) error) (start, end int64, err error) {
+	end, err = p.journal(topic).visible(from, func(offset int64, r *stored) error { return each(r.at(offset)) })
+	return 0, end, err
 }
 
 // TestSimulation tries many worlds. BIZUMCTL_SEED replays one.
@@ -620,33 +628,33 @@ func TestSimulation(t *testing.T) {
 }
 
 // naive takes over in the order that looks natural, and is wrong: it reads first and fences then.
-func naive(k *keeper, ctx context.Context) error {
-	committed, words, err := k.Partition.Committed(ctx)
+func naive(k *partition, ctx context.Context) error {
+	committed, words, err := k.log.Committed(ctx)
 	if err != nil {
 		return err
 	}
 	if err := k.restore(ctx); err != nil {
 		return err
 	}
-	if k.position, err = k.goOnAt(ctx, committed, words); err != nil {
+	if k.position, err = k.findPosition(ctx, committed, words); err != nil {
 		return err
 	}
 	k.committed = committed
-	if err := k.Fence(ctx); err != nil {
+	if err := k.output.Fence(ctx); err != nil {
 		return err
 	}
-	if !k.page.headed {
-		return k.head(ctx)
+	if !k.state.headed {
+		return k.writeHeading(ctx)
 	}
 	return nil
 }
 
 // trusting takes the group's position as it is, whatever the ledger has.
-func trusting(k *keeper, ctx context.Context) error {
-	if err := k.Fence(ctx); err != nil {
+func trusting(k *partition, ctx context.Context) error {
+	if err := k.output.Fence(ctx); err != nil {
 		return err
 	}
-	committed, _, err := k.Partition.Committed(ctx)
+	committed, _, err := k.log.Committed(ctx)
 	if err != nil {
 		return err
 	}
@@ -654,8 +662,8 @@ func trusting(k *keeper, ctx context.Context) error {
 		return err
 	}
 	k.position, k.committed = max(committed, 0), committed
-	if !k.page.headed {
-		return k.head(ctx)
+	if !k.state.headed {
+		return k.writeHeading(ctx)
 	}
 	return nil
 }
@@ -696,8 +704,8 @@ func TestAuditBesideBalance(t *testing.T) {
 	write("a", "Ana;1.00;Cena;RECEPCIÓN;2001.00;0")
 	p := w.spawn(1)
 	defer w.step(p, false)
-	a := &Audit{Source: "bizums", Name: "ledger", Topic: "id", Partitions: 1, Now: time.Now, Progress: func(int) {}}
-	proof, err := a.Partition(context.Background(), 0, beside{still{&partition{proc: p}}, func() {
+	a := &Audit{Topics: topics, SourceID: "id", Partitions: 1, Now: time.Now, Progress: func(int) {}}
+	proof, err := a.Partition(context.Background(), 0, beside{still{&session{proc: p}}, func() {
 		write("a", "Ana;1.00;Cena;RECEPCIÓN;2002.00;1")
 		w.entries.compact()
 		w.group = place{2, "1 1"}
@@ -707,13 +715,13 @@ func TestAuditBesideBalance(t *testing.T) {
 	}
 }
 
-// beside is a Reading during which balance goes on.
+// beside is a Log during which balance goes on.
 type beside struct {
 	still
 	balance func()
 }
 
-func (b beside) Settle(context.Context) error {
+func (b beside) AwaitStable(context.Context) error {
 	b.balance()
 	return nil
 }
