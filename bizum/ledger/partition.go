@@ -98,7 +98,7 @@ func (p *partition) book(ctx, steps context.Context) error {
 	batches, failed, ended := make(chan batch), make(chan error, 1), make(chan struct{})
 	defer close(ended)
 	go func() { failed <- p.read(reading, batches, ended) }()
-	var due <-chan time.Time // nil: nothing waits for the interval
+	due := p.ledger.after(p.ledger.Interval) // nil: nothing waits to be committed
 	for p.end == nil && !p.full {
 		select {
 		case b := <-batches:

@@ -68,8 +68,11 @@ func (p *partition) restoreRecord(r *record.Record) error {
 		if err != nil {
 			return p.foreign(r.Offset, err.Error())
 		}
+		if err := heading.differs(p.ledger.Heading); err != nil {
+			return err // and the state, which may be cached, is not that of a ledger of ours
+		}
 		s.headed, s.next = true, r.Offset+1
-		return heading.differs(p.ledger.Heading)
+		return nil
 	}
 	entry, err := parsePosted(r.Value)
 	switch {
@@ -169,7 +172,7 @@ func (p *partition) writeHeading(ctx context.Context) error {
 		return err
 	}
 	p.state.headed = true
-	p.uncertain = p.uncertain || p.state.next == 0 // where the heading is, is not known
+	p.uncertain = p.uncertain || p.output.NextOffset(l.Topics.Entries) == 0 // where the heading is, is not known
 	// A transaction begins only when the one before is completed: after this one our heading is visible to the others.
 	if err := p.begin(ctx); err != nil {
 		return err
