@@ -74,7 +74,8 @@ func appendPosted(b []byte, e *posted) []byte {
 
 var errNoEntry = errors.New("not an entry: want Nombre;Cantidad;Concepto;tipo;Saldo;offset")
 
-// parsePosted parses an entry. It accepts only what appendPosted writes; the error is errNoEntry, or wraps it.
+// parsePosted parses an entry, whose balance and offset must be as appendPosted writes them. The error is errNoEntry, or
+// wraps it.
 func parsePosted(value []byte) (e posted, err error) {
 	last := bytes.LastIndexByte(value, ';')
 	if last < 0 {

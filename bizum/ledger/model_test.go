@@ -202,7 +202,7 @@ func (s *session) Fence(ctx context.Context) error {
 func (s *session) fence(ctx context.Context) error {
 	return s.write(ctx, func() error {
 		m := s.model
-		if s.world.noFence {
+		if s.world.noFence { //mutant:model-fence
 			s.epoch = m.epoch
 			return nil
 		}
@@ -222,7 +222,7 @@ func (s *session) fence(ctx context.Context) error {
 // Committed as in Log.
 func (s *session) Committed(ctx context.Context) (position int64, metadata string, err error) {
 	err = s.read(ctx, func() error {
-		for _, t := range slices.Clone(s.model.pending) {
+		for _, t := range slices.Clone(s.model.pending) { //mutant:model-stable
 			for t.decided && !t.settled {
 				s.world.mark(s.model, t)
 			}
@@ -333,12 +333,7 @@ func (s *session) join() {
 
 // Write as in Output.
 func (s *session) Write(ctx context.Context, topic string, key, value []byte, _ int64, headers ...record.Header) error {
-	encoded := binary.AppendVarint(nil, int64(len(headers)))
-	for _, h := range headers {
-		encoded = append(binary.AppendVarint(encoded, int64(len(h.Key))), h.Key...)
-		encoded = append(binary.AppendVarint(encoded, int64(len(h.Value))), h.Value...)
-	}
-	r := stored{key: slices.Clone(key), value: slices.Clone(value), headers: encoded}
+	r := stored{key: slices.Clone(key), value: slices.Clone(value), headers: encodeHeaders(headers)}
 	return s.write(ctx, func() error {
 		if s.epoch != s.model.epoch || s.open == nil || s.open.decided {
 			return errFenced
@@ -355,6 +350,15 @@ func (s *session) Write(ctx context.Context, topic string, key, value []byte, _ 
 	})
 }
 
+func encodeHeaders(headers []record.Header) record.Headers {
+	encoded := binary.AppendVarint(nil, int64(len(headers)))
+	for _, h := range headers {
+		encoded = append(binary.AppendVarint(encoded, int64(len(h.Key))), h.Key...)
+		encoded = append(binary.AppendVarint(encoded, int64(len(h.Value))), h.Value...)
+	}
+	return encoded
+}
+
 // Flush as in Output.
 func (s *session) Flush(ctx context.Context) error { return s.read(ctx, func() error { return nil }) }
 
@@ -367,7 +371,7 @@ func (s *session) Commit(ctx context.Context, position int64, metadata string) e
 		if s.epoch != s.model.epoch {
 			return errFenced
 		}
-		if !s.world.noGeneration && s.generation != s.world.generation {
+		if !s.world.noGeneration && s.generation != s.world.generation { //mutant:model-generation
 			return errGone
 		}
 		s.join()
