@@ -233,7 +233,8 @@ func (c *Cluster) askCommitted(coordinator *coordinator, group, topic string,
 	partitions []int32) (positions map[int32]Position, err error) {
 	err = coordinator.request(func(broker *sarama.Broker) error {
 		request := sarama.NewOffsetFetchRequest(c.conf.Version, group, map[string][]int32{topic: partitions})
-		request.RequireStable = true // UNSTABLE_OFFSET_COMMIT while a transaction may change it (KIP-447)
+		// UNSTABLE_OFFSET_COMMIT while a transaction may change it (KIP-447)
+		request.RequireStable = true //mutant:stable
 		response, err := broker.FetchOffset(request)
 		if err != nil {
 			return err

@@ -58,11 +58,11 @@ type auditor struct {
 	book   *bizum.Book
 	line   []byte
 
-	ledger  *cursor
-	aside   *cursor
-	start   int64              // of the source
-	counted int64              // the highest offset that the group's position says is booked
-	owed    map[string]*absent // accounts with payments that have no entry, and none after them
+	ledger   *cursor
+	rejected *cursor
+	start    int64              // of the source
+	counted  int64              // the highest offset that the group's position says is booked
+	owed     map[string]*absent // accounts with payments that have no entry, and none after them
 }
 
 // written is a record of the ledger, or a rejected message.
@@ -130,9 +130,9 @@ func (a *Audit) afterLast(ctx context.Context, number int32, log Log) (int64, er
 }
 
 func (k *auditor) run(ctx context.Context) error {
-	k.ledger, k.aside = k.entries(ctx), k.asides(ctx)
+	k.ledger, k.rejected = k.entries(ctx), k.rejections(ctx)
 	defer k.ledger.stop()
-	defer k.aside.stop()
+	defer k.rejected.stop()
 	if found, err := k.heading(); !found {
 		return err
 	}
@@ -162,7 +162,7 @@ func (k *auditor) run(ctx context.Context) error {
 		k.count(missing, "%s/%d: the group's position counts payments up to offset %d, the ledger has them up to %d",
 			k.Topics.Entries, k.number, k.counted, k.ledger.last)
 	}
-	return errors.Join(err, k.ledger.err, k.aside.err)
+	return errors.Join(err, k.ledger.err, k.rejected.err)
 }
 
 // heading begins the ledger, and the book. Without one there is nothing to prove.
@@ -197,8 +197,8 @@ func (k *auditor) before() {
 		}
 		k.ledger.advance()
 	}
-	for w := k.aside.now; w != nil && w.offset < k.start; w = k.aside.now {
-		k.aside.advance()
+	for w := k.rejected.now; w != nil && w.offset < k.start; w = k.rejected.now {
+		k.rejected.advance()
 	}
 }
 
@@ -231,7 +231,7 @@ func (k *auditor) compare(ctx context.Context) error {
 	return err
 }
 
-// message finds what a message's record in the ledger, or aside, should be, and compares.
+// message finds what the record of a message should be, in the ledger or among the rejected ones, and compares.
 func (k *auditor) message(r *record.Record) error {
 	offset, timestamp, key, value := r.Offset, r.Timestamp, r.Key, r.Value
 	payment, err := bizum.ParsePayment(value)
@@ -240,12 +240,12 @@ func (k *auditor) message(r *record.Record) error {
 	}
 	if err != nil {
 		k.proof.Rejected++
-		k.skip(k.aside, offset, "rejected message")
-		if w := k.aside.now; w == nil || w.offset != offset {
-			k.count(missing, "%s/%d@%d: %v, but it was not set aside", k.Topics.Source, k.number, offset, err)
+		k.skip(k.rejected, offset, "rejected message")
+		if w := k.rejected.now; w == nil || w.offset != offset {
+			k.count(missing, "%s/%d@%d: %v, but it was not rejected", k.Topics.Source, k.number, offset, err)
 			return nil
 		}
-		k.aside.advance()
+		k.rejected.advance()
 		return nil
 	}
 	k.proof.Payments++
@@ -273,7 +273,7 @@ func (k *auditor) message(r *record.Record) error {
 		return nil
 	}
 	k.line = appendPosted(k.line[:0], &want)
-	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) {
+	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) { //mutant:wrong
 		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q", k.Topics.Entries, k.number, w.place,
 			w.key, w.value, key, should)
 	}
@@ -339,7 +339,7 @@ func (k *auditor) stray(c *cursor, w *written, kind string) {
 
 // after looks at what is left: nothing may stand for what the group has not come to.
 func (k *auditor) after(position int64) {
-	for _, c := range []*cursor{k.ledger, k.aside} {
+	for _, c := range []*cursor{k.ledger, k.rejected} {
 		for w := c.now; w != nil; w = c.now {
 			if w.fault != nil || w.offset < k.proof.To || w.offset >= position || w.offset <= c.last {
 				k.stray(c, w, "message booked")
@@ -383,8 +383,8 @@ func (k *auditor) entries(ctx context.Context) *cursor {
 	})
 }
 
-func (k *auditor) asides(ctx context.Context) *cursor {
-	return newCursor("what was set aside", func(yield func(*written) bool) error {
+func (k *auditor) rejections(ctx context.Context) *cursor {
+	return newCursor(k.Topics.Rejected, func(yield func(*written) bool) error {
 		return k.readRejected(ctx, func(place, origin int64) error {
 			return orStopped(yield(&written{place: place, offset: origin}))
 		})

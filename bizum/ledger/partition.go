@@ -265,7 +265,7 @@ func (p *partition) bookMessage(ctx context.Context, r *record.Record, timestamp
 	}
 	p.state.booked = r.Offset
 	p.line = appendPosted(p.line[:0], &posted{payment, entry.Balance, r.Offset})
-	if err := p.output.Write(ctx, l.Topics.Entries, key, p.line, timestamp); err != nil {
+	if err := p.output.Write(ctx, l.Topics.Entries, key, p.line, timestamp); err != nil { //mutant:write
 		return p.failed(err)
 	}
 	at("written")
@@ -299,7 +299,7 @@ func belongs(key []byte, number, partitions int32, partitionOf func(key []byte, 
 	if len(key) == 0 {
 		return fmt.Errorf("no key: in a topic of %d partitions it must name the account", partitions)
 	}
-	if home := partitionOf(key, partitions); home != number {
+	if home := partitionOf(key, partitions); home != number { //mutant:home
 		return fmt.Errorf("key %.40q belongs in partition %d: its sender must choose partitions as Java's client does "+
 			"(kcat: -X partitioner=murmur2_random)", key, home)
 	}
@@ -339,19 +339,21 @@ func (p *partition) commit(ctx context.Context) error {
 		return p.failed(err)
 	}
 	at("sent")
-	if err := p.output.Commit(ctx, p.position, metadata(p.state.booked)); err != nil {
+	if err := p.output.Commit(ctx, p.position, metadata(p.state.booked)); err != nil { //mutant:position
 		return p.failed(err)
 	}
 	at("positioned")
-	if err := p.output.End(ctx, true); err != nil {
+	if err := p.output.End(ctx, true); err != nil { //mutant:end
 		return p.failed(err)
 	}
 	at("committed")
 	next := p.output.NextOffset(p.ledger.Topics.Entries)
 	p.state.next = max(p.state.next, next)
-	p.uncertain = p.uncertain || next == 0 && p.done.Booked > 0
+	if next == 0 && p.done.Booked > 0 { //mutant:entries-place
+		p.uncertain = true
+	}
 	p.open, p.committed, p.last = false, p.position, p.ledger.Now()
-	return p.show()
+	return p.show() //mutant:show
 }
 
 // show passes on what was committed.
@@ -380,10 +382,10 @@ func (p *partition) close(ctx context.Context) {
 	if p.ledger.Release != nil {
 		p.ledger.Release(len(p.done.Entries))
 	}
-	if p.uncertain {
+	if p.uncertain { //mutant:uncertain
 		return // what is open ends by its timeout, or when the partition is taken over
 	}
-	if p.open {
+	if p.open { //mutant:open
 		_ = p.output.End(ctx, false)
 		return
 	}

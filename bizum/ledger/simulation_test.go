@@ -59,8 +59,26 @@ type world struct {
 	calm       bool           // no more faults: everything comes to its end
 
 	shown []map[int64]string // of each partition
-	fault string             // what was found
-	trace uint64             // of the scheduler's steps
+	outcome
+}
+
+// outcome is what came of a world.
+type outcome struct {
+	fault     string // what was found
+	trace     uint64 // of the scheduler's steps
+	entries   int
+	sessions  int // of a partition in a process
+	refused   int // processes that were stopped by another heading
+	overtaken int // processes that were stopped by retention
+	skipped   int // messages that retention deleted before they were booked, and that were done without
+}
+
+func (o *outcome) add(other outcome) {
+	o.entries += other.entries
+	o.sessions += other.sessions
+	o.refused += other.refused
+	o.overtaken += other.overtaken
+	o.skipped += other.skipped
 }
 
 // proc is a process, a member of the group.
@@ -280,6 +298,7 @@ func (p *proc) join(id int) {
 		s := &session{world: w, proc: p, number: number, model: w.partitions[number], generation: w.generation, epoch: -1,
 			cancel: cancel}
 		p.sessions = append(p.sessions, s)
+		w.sessions++
 		w.running = s
 		go func() {
 			s.err = p.ledger.Run(ctx, number, s, s)
@@ -331,8 +350,12 @@ func (w *world) stops(err error) bool {
 	if !errors.As(err, &decision) {
 		return false
 	}
-	if !(w.divided && strings.HasPrefix(decision.Reason, "the accounts of this ledger open with") ||
-		w.retention == deletesFatal && strings.HasSuffix(decision.Reason, "are gone, unbooked")) {
+	switch {
+	case w.divided && strings.HasPrefix(decision.Reason, "the accounts of this ledger open with"):
+		w.refused++
+	case w.retention == deletesFatal && strings.HasSuffix(decision.Reason, "are gone, unbooked"):
+		w.overtaken++
+	default:
 		w.found("stopped: %s", decision.Reason)
 	}
 	return true
@@ -471,9 +494,8 @@ func (w *world) value() []byte {
 		[]string{"ENVIO", "RECEPCIÓN", "pago"}[w.IntN(11)/5])
 }
 
-// simulate runs a world until all is booked, and returns what is wrong with it, "" if nothing, and a trace of its steps.
-// The caller is in a synctest bubble.
-func simulate(seed uint64, broken flaws) (fault string, trace uint64) {
+// simulate runs a world until all is booked, or all processes have stopped. The caller is in a synctest bubble.
+func simulate(seed uint64, broken flaws) outcome {
 	w := newWorld(seed, broken)
 	hash := fnv.New64a()
 	for n := 0; w.fault == ""; n++ {
@@ -502,7 +524,8 @@ func simulate(seed uint64, broken flaws) (fault string, trace uint64) {
 	if w.fault == "" {
 		w.check()
 	}
-	return w.fault, hash.Sum64()
+	w.trace = hash.Sum64()
+	return w.outcome
 }
 
 // completeOne takes a step to complete what is decided; what nobody is there to end is aborted, by its timeout.
@@ -605,6 +628,8 @@ func (w *world) checkPartition(number int, m *modelPartition) (opening bizum.Amo
 			w.found("partition %d: %q: entry %q, rejected: %v", number, s.value, value, isRejected)
 		case !isBooked && !isRejected && !s.lost && s.offset < m.group.offset && Ours(m.group.metadata):
 			w.found("partition %d: nothing for offset %d", number, s.offset)
+		case !isBooked && !isRejected && s.lost && s.offset < m.group.offset:
+			w.skipped++
 		case isBooked:
 			if _, known := balances[key]; !known {
 				balances[key] = opening
@@ -625,6 +650,7 @@ func (w *world) checkPartition(number int, m *modelPartition) (opening bizum.Amo
 			w.found("partition %d: shown %q, entry %q", number, value, entries[offset])
 		}
 	}
+	w.entries += len(entries)
 	last := lastOf(entries, accounts)
 	w.checkCompacted(number, m, last)
 	w.checkAudit(number, m, payments, len(last))
@@ -677,25 +703,29 @@ func TestSimulation(t *testing.T) {
 		first, last = seed, seed+1
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
+	var sum outcome
 	const perBubble = 100 // timers that never fire are freed with their bubble
 	for ; first < last && !t.Failed(); first += perBubble {
 		synctest.Test(t, func(t *testing.T) {
 			for seed := first; seed < min(first+perBubble, last); seed++ {
-				if fault, _ := simulate(seed, flaws{}); fault != "" {
-					t.Fatalf("BIZUMCTL_SEED=%d: %s", seed, fault)
+				o := simulate(seed, flaws{})
+				if o.fault != "" {
+					t.Fatalf("BIZUMCTL_SEED=%d: %s", seed, o.fault)
 				}
+				sum.add(o)
 			}
 		})
 	}
+	t.Logf("%d entries in %d sessions; %d processes refused for their heading, %d overtaken; %d messages skipped",
+		sum.entries, sum.sessions, sum.refused, sum.overtaken, sum.skipped)
 }
 
 // A seed is a world: the same steps, every time.
 func TestSimulationRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for seed := range uint64(100) {
-			fault, first := simulate(seed, flaws{})
-			if again, second := simulate(seed, flaws{}); first != second || fault != again {
-				t.Fatalf("seed %d: steps %x and %x, %q and %q", seed, first, second, fault, again)
+			if first, second := simulate(seed, flaws{}), simulate(seed, flaws{}); first != second {
+				t.Fatalf("seed %d: %+v and %+v", seed, first, second)
 			}
 		}
 	})
@@ -716,8 +746,8 @@ func TestSimulationFinds(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const seedsMax = 2000
 				for seed := range uint64(seedsMax) {
-					if fault, _ := simulate(seed, broken); fault != "" {
-						t.Logf("seed %d: %s", seed, fault)
+					if o := simulate(seed, broken); o.fault != "" {
+						t.Logf("seed %d: %s", seed, o.fault)
 						return
 					}
 				}

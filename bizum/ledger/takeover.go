@@ -13,7 +13,7 @@ import (
 // is done: what is read before the former owner is fenced, or while its last transaction is being completed, may change
 // again. Only what is begun may outlast ctx, in steps.
 func (p *partition) takeOver(ctx, steps context.Context) error {
-	if err := p.output.Fence(ctx); err != nil {
+	if err := p.output.Fence(ctx); err != nil { //mutant:fence
 		return err
 	}
 	at("fenced")
@@ -21,11 +21,11 @@ func (p *partition) takeOver(ctx, steps context.Context) error {
 	if err != nil {
 		return err
 	}
-	at("position")
-	if err := p.restore(ctx); err != nil {
+	at("position")                         //mutant:position-read
+	if err := p.restore(ctx); err != nil { //mutant:restore
 		return err
 	}
-	at("restored")
+	at("restored") //mutant:restored
 	if p.position, err = p.findPosition(ctx, committed, meta); err != nil {
 		return err
 	}
@@ -68,10 +68,11 @@ func (p *partition) restoreRecord(r *record.Record) error {
 		if err != nil {
 			return p.foreign(r.Offset, err.Error())
 		}
-		if err := heading.differs(p.ledger.Heading); err != nil {
+		if err := heading.differs(p.ledger.Heading); err != nil { //mutant:own-heading
 			return err // and the state, which may be cached, is not that of a ledger of ours
 		}
-		s.headed, s.next = true, r.Offset+1
+		s.headed = true //mutant:headed
+		s.next = r.Offset + 1
 		return nil
 	}
 	entry, err := parsePosted(r.Value)
@@ -105,11 +106,11 @@ func (p *partition) findPosition(ctx context.Context, committed int64, meta stri
 		return 0, err
 	}
 	switch booked := p.state.booked; {
-	case ours && counted > booked:
+	case ours && counted > booked: //mutant:counted-beyond
 		return 0, stop(fmt.Sprintf("ledger %s/%d: the group's position counts payments up to offset %d, the ledger has them "+
 			"up to %d: was it emptied or cut?", p.ledger.Topics.Entries, p.number, counted, booked),
 			"bring the ledger back, or keep a new one in another --group")
-	case ours && counted == booked && committed > counted:
+	case ours && counted == booked && committed > counted: //mutant:position-ours
 		position = committed
 	default:
 		if position, err = p.positionFromLedger(ctx, committed, start); err != nil {
@@ -122,7 +123,7 @@ func (p *partition) findPosition(ctx context.Context, committed int64, meta stri
 	}
 	if start > position {
 		gone := fmt.Sprintf("the topic starts at offset %d: %d offsets from %d on are gone", start, start-position, position)
-		if !p.ledger.AcceptGap {
+		if !p.ledger.AcceptGap { //mutant:gap
 			return 0, stop(fmt.Sprintf("partition %d: %s, unbooked", p.number, gone),
 				"to go on without them: --accept-gap")
 		}
@@ -139,7 +140,7 @@ func (p *partition) positionFromLedger(ctx context.Context, committed, start int
 	if err != nil {
 		return 0, err
 	}
-	last := max(p.state.booked, rejected)
+	last := max(p.state.booked, rejected) //mutant:rejected
 	switch {
 	case last >= 0 && committed >= 0:
 		p.notice("the group's position was set to %d by something else; going on after the last entry, at offset %d",
@@ -172,12 +173,14 @@ func (p *partition) writeHeading(ctx context.Context) error {
 		return err
 	}
 	p.state.headed = true
-	p.uncertain = p.uncertain || p.output.NextOffset(l.Topics.Entries) == 0 // where the heading is, is not known
+	if p.output.NextOffset(l.Topics.Entries) == 0 { //mutant:heading-place
+		p.uncertain = true // where the heading is, is not known
+	}
 	// A transaction begins only when the one before is completed: after this one our heading is visible to the others.
-	if err := p.begin(ctx); err != nil {
+	if err := p.begin(ctx); err != nil { //mutant:heading-awaited
 		return err
 	}
-	if err := p.output.End(ctx, false); err != nil {
+	if err := p.output.End(ctx, false); err != nil { //mutant:heading-visible
 		return p.failed(err)
 	}
 	p.open = false
@@ -203,7 +206,7 @@ func (p *partition) compareHeadings(ctx context.Context) error {
 		if err != nil {
 			return stop(fmt.Sprintf("ledger %s/%d: %v", l.Topics.Entries, other, err), "keep a new ledger: take another --group")
 		}
-		if err := heading.differs(l.Heading); err != nil {
+		if err := heading.differs(l.Heading); err != nil { //mutant:other-heading
 			return err
 		}
 		l.setAgreed(other)
