@@ -91,7 +91,8 @@ func (j *journal) compact() {
 type message struct {
 	offset     int64
 	key, value []byte
-	lost       bool // by retention, before it was booked or rejected
+	lost       bool // deleted before it was booked or rejected
+	early      bool // and before the ledger was begun
 }
 
 // modelPartition is a partition of the source, with all that belongs to it.
@@ -164,10 +165,11 @@ func (w *world) complete(m *modelPartition, t *transaction) {
 // retain deletes what comes before an offset.
 func (m *modelPartition) retain(start int64) {
 	entries, rejected, _ := m.booked()
+	begun := slices.ContainsFunc(m.entries.records, func(r stored) bool { return r.by.decided && r.by.committed })
 	for i := range m.source {
 		s := &m.source[i]
 		if _, booked := entries[s.offset]; s.offset >= m.start && s.offset < start && !booked && !slices.Contains(rejected, s.offset) {
-			s.lost = true
+			s.lost, s.early = true, !begun
 		}
 	}
 	m.start = start
