@@ -12,7 +12,7 @@
 //	after:NAME:OTHER   the statement is moved behind another
 //	early:NAME:OTHER   what a return statement calls is called before another, too
 //
-// A NAME of @identifier is the only case with a condition that indexes that identifier.
+// A NAME of @map is the only if, or case, with a condition that looks into that map, for files without markers.
 //
 // A file that is changed is kept under its name and .sound.
 package main
@@ -201,10 +201,17 @@ func find(tree, name string) (found *place, err error) {
 }
 
 func (p *place) named(syntax *ast.File, name string) (nodes []ast.Node) {
-	if identifier, ok := strings.CutPrefix(name, "@"); ok {
+	if indexed, ok := strings.CutPrefix(name, "@"); ok {
 		ast.Inspect(syntax, func(n ast.Node) bool {
-			if c, ok := n.(*ast.CaseClause); ok && indexes(c.List, identifier) {
-				nodes = append(nodes, c)
+			switch s := n.(type) {
+			case *ast.CaseClause:
+				if len(s.List) == 1 && p.indexes(s.List[0], indexed) {
+					nodes = append(nodes, s)
+				}
+			case *ast.IfStmt:
+				if p.indexes(s.Cond, indexed) {
+					nodes = append(nodes, s)
+				}
 			}
 			return true
 		})
@@ -229,16 +236,14 @@ func (p *place) named(syntax *ast.File, name string) (nodes []ast.Node) {
 	return nodes
 }
 
-func indexes(conditions []ast.Expr, identifier string) (found bool) {
-	for _, condition := range conditions {
-		ast.Inspect(condition, func(n ast.Node) bool {
-			if i, ok := n.(*ast.IndexExpr); ok {
-				x, isIdent := i.X.(*ast.Ident)
-				found = found || isIdent && x.Name == identifier
-			}
-			return true
-		})
-	}
+func (p *place) indexes(condition ast.Expr, name string) (found bool) {
+	ast.Inspect(condition, func(n ast.Node) bool {
+		if i, ok := n.(*ast.IndexExpr); ok {
+			x := p.of(i.X)
+			found = found || x == name || strings.HasSuffix(x, "."+name)
+		}
+		return true
+	})
 	return found
 }
 
