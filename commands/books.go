@@ -32,7 +32,7 @@ type books struct {
 func booksOf(cluster *kafka.Cluster, topic, group string) (*books, error) {
 	topics, err := ledger.TopicsOf(topic, group)
 	if err != nil {
-		return nil, misuse("--group (-g) %v", err)
+		return nil, misuse("--group (-g) %q: %v", group, err)
 	}
 	return &books{cluster: cluster, group: group, topics: topics}, nil
 }

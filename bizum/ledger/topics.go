@@ -1,7 +1,7 @@
 package ledger
 
 import (
-	"fmt"
+	"errors"
 	"regexp"
 	"strconv"
 	"time"
@@ -14,12 +14,15 @@ type Topics struct {
 	Rejected string // messages that are no payment of their partition
 }
 
+// ErrGroupName means that a group's name cannot be part of the names of topics.
+var ErrGroupName = errors.New("want letters, digits, _ and -")
+
 var groupName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// TopicsOf returns the topics of the ledger that a group has of a source topic. The error is that of the group's name.
+// TopicsOf returns the topics of the ledger that a group has of a source topic, or ErrGroupName.
 func TopicsOf(source, group string) (Topics, error) {
 	if !groupName.MatchString(group) {
-		return Topics{}, fmt.Errorf("%q: want letters, digits, _ and -", group)
+		return Topics{}, ErrGroupName
 	}
 	name := source + "." + group
 	return Topics{Source: source, Entries: name + ".ledger", Rejected: name + ".rejected"}, nil
