@@ -46,14 +46,13 @@ func ParseHeading(key, value []byte) (h Heading, err error) {
 func (h Heading) differs(now Heading) error {
 	switch {
 	case h.SourceID != now.SourceID:
-		return stop("the topic was deleted and made anew since this ledger was begun",
-			"keep a new ledger: take another --group")
+		return stop(OtherSource, "the topic was deleted and made anew since this ledger was begun")
 	case h.Partitions != now.Partitions:
-		return stop(fmt.Sprintf("partitions of the topic: %d when this ledger was begun, %d now, which spreads the accounts "+
-			"anew", h.Partitions, now.Partitions), "keep a new ledger: take another --group")
+		return stop(OtherSource, "partitions of the topic: %d when this ledger was begun, %d now, which spreads the accounts "+
+			"anew", h.Partitions, now.Partitions)
 	case h.Initial != now.Initial:
-		return stop(fmt.Sprintf("the accounts of this ledger open with %v, not %v", h.Initial, now.Initial),
-			fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", h.Initial))
+		return &StopError{Cause: OtherInitial, Initial: h.Initial,
+			Reason: fmt.Sprintf("the accounts of this ledger open with %v, not %v", h.Initial, now.Initial)}
 	}
 	return nil
 }

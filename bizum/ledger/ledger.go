@@ -15,6 +15,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -66,13 +67,29 @@ type Output interface {
 
 // StopError is an error that a person has to decide about: the ledger does not guess.
 type StopError struct {
-	Reason string
-	Cure   string // what may be done
+	Cause   Cause
+	Initial bizum.Amount // of OtherInitial: with which the ledger's accounts open
+	Reason  string
 }
 
 func (e *StopError) Error() string { return e.Reason }
 
-func stop(reason, cure string) error { return &StopError{reason, cure} }
+// Cause is why a ledger cannot be continued as it is.
+type Cause int
+
+// Causes of a StopError.
+const (
+	OtherSource  Cause = iota // the source was recreated, has got partitions, or has lost what was booked
+	OtherInitial              // accounts open with another balance
+	OtherWriter               // the ledger has records that it does not write
+	Emptied                   // the ledger lacks what the group's position counts
+	Gap                       // retention has deleted messages that were not booked
+	OtherUse                  // the group has a position, but no ledger
+)
+
+func stop(cause Cause, format string, args ...any) error {
+	return &StopError{Cause: cause, Reason: fmt.Sprintf(format, args...)}
+}
 
 // Ledger books the messages of a topic's partitions, of as many at once as its process is assigned. It caches the state of
 // a partition, so that one that is assigned again need not be read again.

@@ -11,7 +11,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -353,9 +352,9 @@ func (w *world) stops(err error) bool {
 		return false
 	}
 	switch {
-	case w.divided && strings.HasPrefix(decision.Reason, "the accounts of this ledger open with"):
+	case w.divided && decision.Cause == OtherInitial:
 		w.refused++
-	case w.retention == deletesFatal && strings.HasSuffix(decision.Reason, "are gone, unbooked"):
+	case w.retention == deletesFatal && decision.Cause == Gap:
 		w.overtaken++
 	default:
 		w.found("stopped: %s", decision.Reason)

@@ -92,8 +92,7 @@ func (p *partition) restoreRecord(r *record.Record) error {
 
 // foreign returns the error of a ledger that something else has written to.
 func (p *partition) foreign(offset int64, what string) error {
-	return stop(fmt.Sprintf("record at %s/%d@%d: %s", p.ledger.Topics.Entries, p.number, offset, what),
-		"somebody else has changed this ledger: bizumctl audit tells more; keep a new one in another --group")
+	return stop(OtherWriter, "record at %s/%d@%d: %s", p.ledger.Topics.Entries, p.number, offset, what)
 }
 
 // findPosition returns the source offset to go on at, from the group's position and its metadata, and from what the ledger
@@ -107,9 +106,8 @@ func (p *partition) findPosition(ctx context.Context, committed int64, meta stri
 	}
 	switch booked := p.state.booked; {
 	case ours && counted > booked: //mutant:counted-beyond
-		return 0, stop(fmt.Sprintf("ledger %s/%d: the group's position counts payments up to offset %d, the ledger has them "+
-			"up to %d: was it emptied or cut?", p.ledger.Topics.Entries, p.number, counted, booked),
-			"bring the ledger back, or keep a new one in another --group")
+		return 0, stop(Emptied, "ledger %s/%d: the group's position counts payments up to offset %d, the ledger has them "+
+			"up to %d: was it emptied or cut?", p.ledger.Topics.Entries, p.number, counted, booked)
 	case ours && counted == booked && committed > counted: //mutant:position-ours
 		position = committed
 	default:
@@ -118,14 +116,13 @@ func (p *partition) findPosition(ctx context.Context, committed int64, meta stri
 		}
 	}
 	if position > end {
-		return 0, stop(fmt.Sprintf("partition %d: the topic ends at offset %d, before position %d: it has lost messages "+
-			"that were booked", p.number, end, position), "keep a new ledger: take another --group")
+		return 0, stop(OtherSource, "partition %d: the topic ends at offset %d, before position %d: it has lost messages "+
+			"that were booked", p.number, end, position)
 	}
 	if start > position {
 		gone := fmt.Sprintf("the topic starts at offset %d: %d offsets from %d on are gone", start, start-position, position)
 		if !p.ledger.AcceptGap { //mutant:gap
-			return 0, stop(fmt.Sprintf("partition %d: %s, unbooked", p.number, gone),
-				"to go on without them: --accept-gap")
+			return 0, stop(Gap, "partition %d: %s, unbooked", p.number, gone)
 		}
 		p.notice("%s, and accepted", gone)
 		position = start
@@ -148,8 +145,8 @@ func (p *partition) positionFromLedger(ctx context.Context, committed, start int
 	case last >= 0:
 		p.notice("the group's position is gone; going on after the last entry, at offset %d", last+1)
 	case committed >= 0 && !p.state.headed:
-		return 0, stop(fmt.Sprintf("partition %d: the group has position %d, but no ledger: something else uses it",
-			p.number, committed), "take another --group")
+		return 0, stop(OtherUse, "partition %d: the group has position %d, but no ledger: something else uses it",
+			p.number, committed)
 	case committed >= 0:
 		p.notice("the group's position was set to %d by something else; nothing is booked yet", committed)
 	case start > 0 && !p.state.headed:
@@ -204,7 +201,7 @@ func (p *partition) compareHeadings(ctx context.Context) error {
 		}
 		heading, err := ParseHeading(first.Key, first.Value)
 		if err != nil {
-			return stop(fmt.Sprintf("ledger %s/%d: %v", l.Topics.Entries, other, err), "keep a new ledger: take another --group")
+			return stop(OtherSource, "ledger %s/%d: %v", l.Topics.Entries, other, err)
 		}
 		if err := heading.differs(l.Heading); err != nil { //mutant:other-heading
 			return err
