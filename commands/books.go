@@ -319,3 +319,20 @@ func (b *board) summary() {
 	}
 	b.console.remark("%s", text)
 }
+
+// ledgerHint returns what may be done about a ledger that has stopped.
+func ledgerHint(err *ledger.StopError) string {
+	switch err.Cause {
+	case ledger.OtherInitial:
+		return fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", err.Initial)
+	case ledger.OtherWriter:
+		return "somebody else has changed this ledger: bizumctl audit tells more; keep a new one in another --group"
+	case ledger.Emptied:
+		return "bring the ledger back, or keep a new one in another --group"
+	case ledger.Gap:
+		return "to go on without them: --accept-gap"
+	case ledger.OtherUse:
+		return "take another --group"
+	}
+	return "keep a new ledger: take another --group"
+}
