@@ -54,9 +54,9 @@ func (o *auditOptions) run(ctx context.Context, env Env, console *console) error
 	if err != nil {
 		return err
 	}
-	for _, topic := range []string{books.source, books.ledger, books.rejected} { // one that is missing is not waited for
+	for _, topic := range []string{books.topics.Source, books.topics.Entries, books.topics.Rejected} { // one that is missing is not waited for
 		_, err := cluster.Partitions(ctx, topic)
-		if errors.Is(err, kafka.ErrNoTopic) && topic != books.source {
+		if errors.Is(err, kafka.ErrNoTopic) && topic != books.topics.Source {
 			return hintedError{fmt.Errorf("group %q keeps no ledger of topic %q: %w", o.group, o.topic, err),
 				"it is begun by: bizumctl balance --group " + o.group}
 		}
@@ -64,17 +64,17 @@ func (o *auditOptions) run(ctx context.Context, env Env, console *console) error
 			return err
 		}
 	}
-	source, err := cluster.Topic(ctx, books.source)
+	source, err := cluster.Topic(ctx, books.topics.Source)
 	if err != nil {
 		return err
 	}
-	entries, err := cluster.Topic(ctx, books.ledger)
+	entries, err := cluster.Topic(ctx, books.topics.Entries)
 	if err != nil {
 		return err
 	}
 	var payments atomic.Int64
-	audit := &ledger.Audit{Source: books.source, Name: books.ledger, Topic: source.ID, Partitions: source.Partitions,
-		CompactionLag: entries.CompactionLag, Now: env.Now, Progress: func(more int) {
+	audit := &ledger.Audit{Topics: books.topics, SourceID: source.ID, Partitions: source.Partitions,
+		CompactionLag: entries.CompactionLag, Now: env.Now, PartitionOf: kafka.PartitionOf, Progress: func(more int) {
 			if n := payments.Add(int64(more)); console.progressDue() {
 				console.showProgress(humanize.Comma(n) + " payments compared")
 			}
@@ -95,10 +95,10 @@ func (b *books) audit(ctx context.Context, audit *ledger.Audit) ([]*ledger.Proof
 	var all sync.WaitGroup
 	for p := range audit.Partitions {
 		all.Go(func() {
-			trail := b.cluster.Trail(b.group, b.source, audit.Topic, b.ledger, b.rejected, p, audit.Partitions)
-			defer trail.Close()
+			log := b.log(audit.SourceID, p)
+			defer log.Close()
 			var err error
-			if proofs[p], err = audit.Partition(ctx, p, trail); err != nil {
+			if proofs[p], err = audit.Partition(ctx, p, log); err != nil {
 				failed <- err
 				stop()
 			}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
@@ -23,22 +22,19 @@ const (
 
 // books are the topics of a ledger, and what it is kept of.
 type books struct {
-	cluster          *kafka.Cluster
-	source, group    string
-	ledger, rejected string // topics
-	heading          ledger.Heading
-	ledgerID         string
+	cluster  *kafka.Cluster
+	group    string
+	topics   ledger.Topics
+	heading  ledger.Heading
+	ledgerID string
 }
 
-var groupName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
 func booksOf(cluster *kafka.Cluster, topic, group string) (*books, error) {
-	if !groupName.MatchString(group) {
-		return nil, misuse("--group (-g) %q: want letters, digits, _ and -", group)
+	topics, err := ledger.TopicsOf(topic, group)
+	if err != nil {
+		return nil, misuse("--group (-g) %q: %v", group, err)
 	}
-	name := topic + "." + group
-	return &books{cluster: cluster, source: topic, group: group,
-		ledger: name + ".ledger", rejected: name + ".rejected"}, nil
+	return &books{cluster: cluster, group: group, topics: topics}, nil
 }
 
 // keep is balance in a group: the ledger's partitions are shared, and every payment is booked once.
@@ -73,9 +69,10 @@ func (o *balanceOptions) keep(ctx context.Context, env Env, console *console) er
 	if err != nil {
 		return err
 	}
-	l := &ledger.Ledger{Heading: books.heading, Source: o.topic, Name: books.ledger, Interval: o.every, AcceptGap: o.gap,
-		Strict: o.bad == "stop", Now: env.Now, Take: board.take, Untake: board.untake, Show: board.show,
-		Tell: func(partition int32, text string) { console.remark("%s/%d: %s", o.topic, partition, text) }}
+	l := &ledger.Ledger{Heading: books.heading, Topics: books.topics, Interval: o.every, AcceptGap: o.gap,
+		Strict: o.bad == "stop", Now: env.Now, PartitionOf: kafka.PartitionOf,
+		Reserve: board.take, Release: board.untake, Show: board.show,
+		Notice: func(partition int32, text string) { console.remark("%s/%d: %s", o.topic, partition, text) }}
 	err = unlessAsked(books.share(ctx, f, l))
 	if err == nil {
 		board.summary()
@@ -85,52 +82,41 @@ func (o *balanceOptions) keep(ctx context.Context, env Env, console *console) er
 
 // prepare makes the ledger's topics, or checks those that there are.
 func (b *books) prepare(ctx context.Context, initial bizum.Amount, console *console) error {
-	source, err := b.cluster.Topic(ctx, b.source)
+	source, err := b.cluster.Topic(ctx, b.topics.Source)
 	if err != nil {
 		return err
 	}
 	if source.Compacted {
-		return fmt.Errorf("topic %q is compacted (cleanup.policy): messages are gone that were never booked", b.source)
+		return fmt.Errorf("topic %q is compacted (cleanup.policy): messages are gone that were never booked", b.topics.Source)
 	}
-	b.heading = ledger.Heading{Topic: source.ID, Partitions: source.Partitions, Initial: initial}
-	for _, t := range []struct {
-		name     string
-		compact  bool
-		settings map[string]string
-	}{
-		{b.ledger, true, map[string]string{"cleanup.policy": "compact",
-			"min.compaction.lag.ms": fmt.Sprint(compactionLag.Milliseconds()), "segment.ms": "600000"}},
-		{b.rejected, false, map[string]string{"retention.ms": "-1", "retention.bytes": "-1"}},
-	} {
-		created, err := b.cluster.CreateTopic(ctx, t.name,
-			kafka.TopicSpec{Partitions: source.Partitions, Replication: source.Replication, Settings: t.settings})
+	b.heading = ledger.Heading{SourceID: source.ID, Partitions: source.Partitions, Initial: initial}
+	for _, t := range b.topics.Specs() {
+		created, err := b.cluster.CreateTopic(ctx, t.Name,
+			kafka.TopicSpec{Partitions: source.Partitions, Replication: source.Replication, Settings: t.Settings})
 		if err != nil {
 			return err
 		}
 		if created {
-			console.remark("made topic %q", t.name)
+			console.remark("made topic %q", t.Name)
 		}
-		topic, err := b.cluster.Topic(ctx, t.name)
+		topic, err := b.cluster.Topic(ctx, t.Name)
 		switch {
 		case err != nil:
 			return err
 		case topic.Partitions != source.Partitions:
-			return hintedError{fmt.Errorf("topic %q has %s, %q has %d", t.name,
-				plural(topic.Partitions, "partition", "partitions"), b.source, source.Partitions),
+			return hintedError{fmt.Errorf("topic %q has %s, %q has %d", t.Name,
+				plural(topic.Partitions, "partition", "partitions"), b.topics.Source, source.Partitions),
 				"keep a new ledger: take another --group"}
-		case topic.Compacted != t.compact || t.compact && topic.Deleted:
-			return hintedError{fmt.Errorf("topic %q is not ours as it is: its cleanup.policy is another", t.name),
+		case !t.Accepts(topic.Compacted, topic.Deleted):
+			return hintedError{fmt.Errorf("topic %q is not ours as it is: its cleanup.policy is another", t.Name),
 				"a ledger's is compact, that of rejected messages is delete; or take another --group"}
 		}
-		if t.name == b.ledger {
+		if t.Name == b.topics.Entries {
 			b.ledgerID = topic.ID
 		}
 	}
 	return nil
 }
-
-// compactionLag is how long after a message's timestamp the ledger keeps its entry even if there is a later one.
-const compactionLag = time.Hour
 
 // share keeps those partitions that the group gives us, until ctx ends, the group has come to its stops, or an error.
 func (b *books) share(ctx context.Context, f *follower, l *ledger.Ledger) error {
@@ -167,12 +153,19 @@ func (b *books) share(ctx context.Context, f *follower, l *ledger.Ledger) error 
 		if err := b.check(ctx, l); err != nil {
 			return err
 		}
-		task := claim.Task(b.heading.Topic, b.ledger, b.rejected, b.heading.Partitions)
-		defer task.Close()
-		return l.Keep(ctx, claim.Partition, task)
+		log := b.log(b.heading.SourceID, claim.Partition)
+		defer log.Close()
+		output := claim.Transactional(log)
+		defer output.Close()
+		return l.Run(ctx, claim.Partition, log, output)
 	})
 	stop()
 	return anew(cmp.Or(err, <-ended))
+}
+
+// log is that of one partition of the ledger.
+func (b *books) log(sourceID string, partition int32) *kafka.PartitionLog {
+	return b.cluster.PartitionLog(b.group, b.topics.Source, sourceID, partition, b.topics.Entries, b.topics.Rejected)
 }
 
 // anew says what to do about a topic that was made anew while its ledger was read.
@@ -219,19 +212,19 @@ func (s *firstSession) check() {
 
 // check sees to it that the topics are still those with which we began.
 func (b *books) check(ctx context.Context, l *ledger.Ledger) error {
-	source, err := b.cluster.Topic(ctx, b.source)
+	source, err := b.cluster.Topic(ctx, b.topics.Source)
 	if err != nil {
 		return err
 	}
-	ours, err := b.cluster.Topic(ctx, b.ledger)
+	ours, err := b.cluster.Topic(ctx, b.topics.Entries)
 	if err != nil {
 		return err
 	}
 	if ours.ID != b.ledgerID {
-		return hintedError{fmt.Errorf("topic %q was deleted and made anew while it was kept", b.ledger),
+		return hintedError{fmt.Errorf("topic %q was deleted and made anew while it was kept", b.topics.Entries),
 			"keep a new ledger: take another --group"}
 	}
-	return l.Check(ledger.Heading{Topic: source.ID, Partitions: source.Partitions, Initial: b.heading.Initial})
+	return l.Check(ledger.Heading{SourceID: source.ID, Partitions: source.Partitions, Initial: b.heading.Initial})
 }
 
 // board shows what a ledger commits. Several partitions do so at once.
@@ -325,4 +318,21 @@ func (b *board) summary() {
 		text += ", in " + plural(accounts, "account", "accounts")
 	}
 	b.console.remark("%s", text)
+}
+
+// ledgerHint returns what may be done about a ledger that has stopped.
+func ledgerHint(err *ledger.StopError) string {
+	switch err.Cause {
+	case ledger.OtherInitial:
+		return fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", err.Initial)
+	case ledger.OtherWriter:
+		return "somebody else has changed this ledger: bizumctl audit tells more; keep a new one in another --group"
+	case ledger.Emptied:
+		return "bring the ledger back, or keep a new one in another --group"
+	case ledger.Gap:
+		return "to go on without them: --accept-gap"
+	case ledger.OtherUse:
+		return "take another --group"
+	}
+	return "keep a new ledger: take another --group"
 }

@@ -87,7 +87,7 @@ func hint(err error) string {
 	case errors.As(err, &suggestion):
 		return suggestion.hint
 	case errors.As(err, &decision):
-		return decision.Cure
+		return ledgerHint(decision)
 	case errors.Is(err, kafka.ErrUnreachable):
 		return "start one with: bizumctl broker"
 	case errors.Is(err, kafka.ErrNewTopic):

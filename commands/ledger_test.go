@@ -671,17 +671,34 @@ func TestLedgerCount(t *testing.T) {
 // Two begin a ledger at once, and differ about how accounts open: at most one goes on.
 func TestLedgerBegunTwice(t *testing.T) {
 	t.Parallel()
+	type run struct {
+		initial, other string
+		code           int
+		remarks        bytes.Buffer
+	}
 	for range 5 {
 		l := newTill(t, 2)
 		l.produce("--rate", "max", "-n", "2000", "--accounts", "50")
-		codes := make(chan int, 2)
-		for _, initial := range []string{"2000", "500"} {
+		runs := make(chan *run, 2)
+		for _, r := range []*run{{initial: "2000", other: "500"}, {initial: "500", other: "2000"}} {
 			go func() {
-				codes <- l.runTo(l.ctx, io.Discard, io.Discard, "balance", "-g", l.group, "--exit", "-q", "-o", "none",
-					"--initial", initial)
+				r.code = l.runTo(l.ctx, io.Discard, &r.remarks, "balance", "-g", l.group, "--exit", "-q", "-o", "none",
+					"--initial", r.initial)
+				runs <- r
 			}()
 		}
-		if one, two := <-codes, <-codes; one == 0 && two == 0 {
+		one, two := <-runs, <-runs
+		for _, r := range []*run{one, two} {
+			refused := regexp.MustCompile(fmt.Sprintf(`(?s)^bizumctl: error: the accounts of this ledger open with %s\.00, not `+
+				`%s\.00\n.*hint: go on with --initial %[1]s\.00, or keep another ledger in another --group\n$`, r.other, r.initial))
+			switch text := r.remarks.String(); {
+			case r.code == 0 && text == "":
+			case r.code == 1 && refused.MatchString(text):
+			default:
+				t.Errorf("with --initial %s: code %d, %s", r.initial, r.code, text)
+			}
+		}
+		if one.code == 0 && two.code == 0 { // one of them was given no partition
 			var headings []string
 			for p := range int32(2) {
 				headings = append(headings, l.recordsOf(l.ledger(), p)[0])

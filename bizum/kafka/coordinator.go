@@ -7,7 +7,8 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// coordinator is a connection of our own to the broker that coordinates a group or a transactional id.
+// coordinator is a connection of its own to the broker that coordinates a group or a transactional id: sarama holds a
+// connection for the whole round trip of a request, and one for all partitions would make each commit wait for all.
 type coordinator struct {
 	cluster *Cluster
 	find    func() (*sarama.Broker, error)
@@ -35,9 +36,9 @@ func (c *Cluster) transactionCoordinator(id string) *coordinator {
 	}}
 }
 
-// ask puts a question to the coordinator. After an answer that another broker is it, or none, it looks for it anew the
-// next time.
-func (c *coordinator) ask(question func(*sarama.Broker) error) error {
+// request calls send with a connection to the coordinator, and returns its error. After one that is not the broker's, and
+// after NOT_COORDINATOR and COORDINATOR_NOT_AVAILABLE, the next request looks the coordinator up again.
+func (c *coordinator) request(send func(*sarama.Broker) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -53,7 +54,7 @@ func (c *coordinator) ask(question func(*sarama.Broker) error) error {
 			return err
 		}
 	}
-	err := question(c.broker)
+	err := send(c.broker)
 	var code sarama.KError
 	if err != nil && (!errors.As(err, &code) || code == sarama.ErrNotCoordinatorForConsumer ||
 		code == sarama.ErrConsumerCoordinatorNotAvailable) {
@@ -63,7 +64,7 @@ func (c *coordinator) ask(question func(*sarama.Broker) error) error {
 	return err
 }
 
-// close lets go of the connection. A question that is still open is left behind with it.
+// close closes the connection, once a request that is still open has ended. It does not wait for that.
 func (c *coordinator) close() {
 	go func() {
 		c.mu.Lock()

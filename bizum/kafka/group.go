@@ -12,17 +12,17 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// farewell is how long leaving may take. The group finds out by itself otherwise.
-const farewell = time.Second
+// leaveTimeout is how long leaving may take. After that the group removes us when the session times out.
+const leaveTimeout = time.Second
 
-// settled is how long a session has lasted that did not break at once.
-const settled = 30 * time.Second
+// sessionMin is how long a session lasts that did not break at once.
+const sessionMin = 30 * time.Second
 
 // Group shares a topic's partitions with the other members of a consumer group, and keeps their positions in Kafka.
 // Sarama does the membership only: its claims are paused, and our own reader reads, because sarama's holds the
 // connection on which positions would be committed.
 type Group struct {
-	// Joined, if there is one, is told at the start of each session which partitions are ours. It must not take long.
+	// Joined, if set, is called at the start of each session with the partitions that are ours. It must return soon.
 	Joined func(partitions []int32)
 
 	cluster     *Cluster
@@ -32,16 +32,17 @@ type Group struct {
 	coordinator *coordinator
 }
 
-// Claim is a partition that is ours until its session ends.
+// Claim is a partition that is ours until the session ends.
 type Claim struct {
 	Partition  int32
-	share      int // of what is ours: one in so many
+	share      int // how many partitions are ours in this session
 	group      *Group
 	generation int32
 	member     string
 }
 
-// Group prepares to join. Close it after Run.
+// Group prepares to join a group. It does not connect; its error is one of the configuration. The caller closes the Group
+// after Run.
 func (c *Cluster) Group(name, topic string) (*Group, error) {
 	conf := clientConfig(c.config)
 	conf.Metadata.Retry.Max = 2                       // also how often a heartbeat is tried
@@ -64,15 +65,17 @@ func (c *Cluster) Group(name, topic string) (*Group, error) {
 
 // Close leaves the group.
 func (g *Group) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	_, _ = await(ctx, func() (struct{}, error) { return struct{}{}, g.members.Close() })
 	g.coordinator.close()
 }
 
-// Run is a member of the group until ctx ends or own answers an error. It calls own, in a goroutine each, for every
-// partition that it is given; ctx of own ends when the partition is taken away, and own should then commit and return
-// soon. When the session is lost, or own met an error after which only a new session helps, it joins again.
+// Run is a member of the group until ctx ends or own returns an error. It calls own, in a goroutine each, for every
+// partition that it is assigned; ctx of own ends when the partition is revoked, and own should then commit and return
+// soon. When the session is lost, or own returns an error after which a new session may help (of a PartitionLog or a
+// TransactionalPartition), it joins again. It returns nil when ctx ends, the first other error of own, or an error of
+// joining that does not pass.
 func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Claim) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -97,7 +100,7 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		case time.Since(failing) > patience:
 			handler.wait.tell(err)
 		}
-		if !handler.broken || time.Since(began) > settled {
+		if !handler.broken || time.Since(began) > sessionMin {
 			pause.Reset()
 		}
 		select { // a session that ends at once must not make a tight loop
@@ -157,7 +160,7 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	if lostSession(err) {
 		return err
 	}
-	var again brokenError
+	var again sessionError
 	if errors.As(err, &again) && !h.leaving() {
 		h.mu.Lock()
 		h.broken = true
@@ -175,20 +178,21 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	return nil
 }
 
-// lostSession says whether the group went on without us: somebody else has, or will have, our partitions.
+// lostSession reports whether the group has gone on without us: another member has, or will have, our partitions.
 func lostSession(err error) bool {
 	return errors.Is(err, sarama.ErrIllegalGeneration) || errors.Is(err, sarama.ErrUnknownMemberId) ||
 		errors.Is(err, sarama.ErrRebalanceInProgress) || errors.Is(err, sarama.ErrFencedInstancedId)
 }
 
-// Commit stores the position of a partition that is ours: the next offset to read.
+// Commit commits the position of a partition that is ours, the next offset to read, without a transaction. It retries
+// what passes; if the session is lost, so that the position was not taken, Run joins again after its error.
 func (c *Claim) Commit(ctx context.Context, position int64) error {
 	g := c.group
 	request := sarama.NewOffsetCommitRequest(g.cluster.conf, g.name)
 	request.ConsumerGroupGeneration, request.ConsumerID = c.generation, c.member
 	request.AddBlockWithLeaderEpoch(g.topic, c.Partition, position, -1, 0, "")
 	_, err := persist(ctx, g.cluster, func() (struct{}, error) {
-		return struct{}{}, g.coordinator.ask(func(coordinator *sarama.Broker) error {
+		return struct{}{}, g.coordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.CommitOffset(request)
 			if err != nil {
 				return err
@@ -202,13 +206,14 @@ func (c *Claim) Commit(ctx context.Context, position int64) error {
 	return nil
 }
 
-// Position is what a group has committed for a partition: the next offset to read, -1 if nothing, and some words.
+// Position is what a group has committed for a partition: the next offset to read, -1 if nothing, and metadata.
 type Position struct {
 	Offset   int64
 	Metadata string
 }
 
-// Committed answers the group's positions.
+// Committed returns the group's positions, of all the partitions. It waits for transactions that are being completed
+// (RequireStable, KIP-447) and retries what passes, until ctx ends.
 func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]Position, error) {
 	return g.cluster.committed(ctx, g.coordinator, g.name, g.topic, partitions)
 }
@@ -226,9 +231,10 @@ func (c *Cluster) committed(ctx context.Context, coordinator *coordinator, group
 
 func (c *Cluster) askCommitted(coordinator *coordinator, group, topic string,
 	partitions []int32) (positions map[int32]Position, err error) {
-	err = coordinator.ask(func(broker *sarama.Broker) error {
+	err = coordinator.request(func(broker *sarama.Broker) error {
 		request := sarama.NewOffsetFetchRequest(c.conf.Version, group, map[string][]int32{topic: partitions})
-		request.RequireStable = true // wait for offsets of a transaction that is being completed
+		// UNSTABLE_OFFSET_COMMIT while a transaction may change it (KIP-447)
+		request.RequireStable = true //mutant:stable
 		response, err := broker.FetchOffset(request)
 		if err != nil {
 			return err
@@ -241,7 +247,7 @@ func (c *Cluster) askCommitted(coordinator *coordinator, group, topic string,
 
 func positionsIn(response *sarama.OffsetFetchResponse, topic string, partitions []int32) (map[int32]Position, error) {
 	err := orNil(response.Err)
-	if errors.Is(err, sarama.ErrGroupIDNotFound) { // kfake says so where Kafka answers -1
+	if errors.Is(err, sarama.ErrGroupIDNotFound) { // kfake returns it where Kafka returns -1
 		err = nil
 	}
 	positions := make(map[int32]Position)

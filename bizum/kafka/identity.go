@@ -7,8 +7,8 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// Identity answers which cluster and which topic this is. A topic that is deleted and made anew is another one. Brokers
-// before 2.8 give topics no id; it is empty then.
+// Identity returns the ids of the cluster and of a topic. A recreated topic has another id (KIP-516); it is empty from
+// brokers before 2.8. It retries what passes, such as a topic that does not exist yet, until ctx ends.
 func (c *Cluster) Identity(ctx context.Context, topic string) (cluster, id string, err error) {
 	response, err := persist(ctx, c, func() (*sarama.MetadataResponse, error) {
 		address, err := c.leader(topic, 0)

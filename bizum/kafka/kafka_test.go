@@ -624,17 +624,17 @@ func TestProducerIDRefused(t *testing.T) {
 	equal(t, b.read(0, 0, b.end(0)), []string{"a"})
 }
 
-// A transaction that the broker takes for completed, but whose end is missing where it matters, is ended by who takes
-// over. No broker of the tests can be made to lose an end, so it is one that tells so, until a transaction that has all
-// of ours in it has ended.
+// A transaction that the broker takes for completed, but whose marker is missing where it matters, is ended by the new
+// owner. No broker of the tests can be made to lose a marker, so one pretends to, until a transaction that has all of ours
+// in it has ended.
 func TestHangingTransaction(t *testing.T) {
 	for _, lost := range []string{"position", "output"} {
 		t.Run(lost, func(t *testing.T) {
 			t.Parallel()
 			fake := fakeCluster(t, kfake.GroupMinSessionTimeout(time.Second))
 			b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
-			output, aside := b.topic+".output", b.topic+".aside"
-			_, err := b.admin.CreateTopics(b.ctx, 1, -1, nil, output, aside)
+			output, rejected := b.topic+".output", b.topic+".rejected"
+			_, err := b.admin.CreateTopics(b.ctx, 1, -1, nil, output, rejected)
 			b.must(err)
 			topic, err := b.cluster.Topic(b.ctx, b.topic)
 			b.must(err)
@@ -680,7 +680,7 @@ func TestHangingTransaction(t *testing.T) {
 				return nil
 			})
 			control(kmsg.EndTxn, func(request kmsg.Request) kmsg.Response {
-				if part[output] && part[aside] && part["group"] && !request.(*kmsg.EndTxnRequest).Commit {
+				if part[output] && part[rejected] && part["group"] && !request.(*kmsg.EndTxnRequest).Commit {
 					hangs = false
 				}
 				return nil
@@ -692,16 +692,18 @@ func TestHangingTransaction(t *testing.T) {
 			b.must(err)
 			defer group.Close()
 			err = group.Run(b.ctx, func(ctx context.Context, claim *kafka.Claim) error {
-				task := claim.Task(topic.ID, output, aside, 1)
-				defer task.Close()
-				if err := task.Fence(ctx); err != nil {
+				log := b.cluster.PartitionLog("group", b.topic, topic.ID, claim.Partition, output, rejected)
+				defer log.Close()
+				transactional := claim.Transactional(log)
+				defer transactional.Close()
+				if err := transactional.Fence(ctx); err != nil {
 					return err
 				}
-				position, _, err := task.Committed(ctx)
+				position, _, err := log.Committed(ctx)
 				if err != nil {
 					return err
 				}
-				_, end, err := task.ReadOutput(ctx, 0, func(*record.Record) error { return nil })
+				_, end, err := log.ReadToEnd(ctx, output, 0, 0, func(*record.Record) error { return nil })
 				if position != -1 || end < 1 {
 					t.Errorf("position %d, output ends at %d", position, end)
 				}

@@ -1,6 +1,6 @@
 package kafka
 
-// PartitionOf answers to which of so many partitions a key belongs, as Java's client chooses.
+// PartitionOf returns the partition, of so many, that Java's client chooses for a key.
 func PartitionOf(key []byte, partitions int32) int32 {
 	return int32(murmur2(key)&0x7fffffff) % partitions
 }

@@ -12,18 +12,19 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// Topic is what a cluster says of a topic.
+// Topic describes a topic.
 type Topic struct {
-	ID          string // of the topic that has the name now; brokers before 2.8 know none, and it is all zeros
+	ID          string // of the topic that has the name now (KIP-516); all zeros from brokers before 2.8
 	Partitions  int32
 	Replication int16
-	Compacted   bool // its cleanup policy takes away what has a later record of the same key
-	Deleted     bool // its cleanup policy takes away what is old
-	// CompactionLag is how long compaction leaves a record alone.
+	Compacted   bool // cleanup.policy has compact
+	Deleted     bool // cleanup.policy has delete
+	// CompactionLag is min.compaction.lag.ms: how long compaction keeps every record (KIP-58).
 	CompactionLag time.Duration
 }
 
-// Topic describes a topic that exists.
+// Topic describes a topic. It waits for a broker that is away, and for a topic that does not exist yet: its errors are the
+// end of ctx and those of the cluster that do not pass.
 func (c *Cluster) Topic(ctx context.Context, name string) (Topic, error) {
 	topic, err := persist(ctx, c, func() (Topic, error) { return c.describe(name) })
 	if err != nil {
@@ -71,13 +72,13 @@ func (c *Cluster) describe(name string) (topic Topic, err error) {
 	return topic, orNil(described[0].ErrorCode)
 }
 
-// Names of settings.
+// Names of settings (TopicConfig).
 const (
 	cleanupPolicy = "cleanup.policy"
 	compactionLag = "min.compaction.lag.ms"
 )
 
-// admin looks up who the controller is, which the client finds out only along with a topic.
+// admin returns a client for the controller, which sarama looks up only along with a topic.
 func (c *Cluster) admin(topic string) (sarama.ClusterAdmin, error) {
 	if err := c.client.RefreshMetadata(topic); err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
 		return nil, err
@@ -85,14 +86,15 @@ func (c *Cluster) admin(topic string) (sarama.ClusterAdmin, error) {
 	return sarama.NewClusterAdminFromClient(c.client)
 }
 
-// TopicSpec says how a topic is made.
+// TopicSpec is how to create a topic.
 type TopicSpec struct {
 	Partitions  int32
 	Replication int16             // 0: the broker's default
-	Settings    map[string]string // by the names that Kafka gives them
+	Settings    map[string]string // by their names in TopicConfig
 }
 
-// CreateTopic makes a topic and waits until it can be used. It answers false when there was one already.
+// CreateTopic creates a topic, if there is none of that name, and waits until every partition has a leader. It reports
+// whether it has created it. Its errors are the end of ctx and those of the cluster that do not pass.
 func (c *Cluster) CreateTopic(ctx context.Context, topic string, spec TopicSpec) (created bool, err error) {
 	const byBroker = -1 // the broker's default replication factor
 	detail := &sarama.TopicDetail{NumPartitions: spec.Partitions, ReplicationFactor: cmp.Or(spec.Replication, byBroker),
@@ -120,7 +122,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic string, spec TopicSpec)
 	return created, nil
 }
 
-// led lists a topic's partitions once each of them has a leader.
+// led returns a topic's partitions if each of them has a leader.
 func (c *Cluster) led(topic string) ([]int32, error) {
 	if err := c.client.RefreshMetadata(topic); err != nil {
 		return nil, err
@@ -132,7 +134,7 @@ func (c *Cluster) led(topic string) ([]int32, error) {
 	return all, err
 }
 
-// topicID asks a broker which topic has this name now. Brokers before 2.8 know none: it is all zeros then.
+// topicID returns the id of the topic that has this name now (KIP-516); all zeros from brokers before 2.8.
 func topicID(broker *sarama.Broker, conf *sarama.Config, topic string) (id string, err error) {
 	response, err := askTopic(broker, conf, topic)
 	if err != nil {
@@ -141,7 +143,7 @@ func topicID(broker *sarama.Broker, conf *sarama.Config, topic string) (id strin
 	return response.Topics[0].Uuid.String(), nil
 }
 
-// askTopic asks a broker what it knows of one topic, which is there if there is no error.
+// askTopic returns a broker's metadata of one topic, or the topic's error code.
 func askTopic(broker *sarama.Broker, conf *sarama.Config, topic string) (*sarama.MetadataResponse, error) {
 	request := sarama.NewMetadataRequest(conf.Version, []string{topic})
 	request.AllowAutoTopicCreation = false

@@ -5,118 +5,135 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/IBM/sarama"
+
+	"bizumctl/bizum/record"
 )
 
-// Times of transactions.
+// Timeouts of transactions.
 const (
 	transactionTimeout = 10 * time.Second     // after which the coordinator aborts one that nobody ends
 	transactionPause   = 2 * time.Millisecond // before the first retry: markers of the one before are being written
-	stepWithin         = 15 * time.Second     // a step that takes longer has failed
-	hangsAfter         = 5 * time.Second      // what is completed is visible much earlier
+	stepTimeout        = 15 * time.Second     // a step that takes longer has failed
+	hangingTimeout     = 5 * time.Second      // what is completed is visible much earlier
 )
 
-// Task is the work of one partition, exactly once: it reads a partition of the group's topic and writes to the same
-// partition of two others, the output and an aside for what does not belong there, in transactions that carry the
-// group's position.
+// TransactionalPartition writes to the outputs of one partition of a group's source topic, exactly once: its transactions
+// carry the records and the group's position.
 //
-// It relies on what Kafka says of transactions since 2.5 (KIP-447): Fence ends what a former owner of the same
-// transactional id had open and refuses all it still sends; what a transaction wrote and the position in it become
-// visible together, or never; a position is taken only from a member of the group's current generation. The caller owns
-// the order of the steps: Fence, then what it wants to know, then as often as it likes Begin, Write and Aside, Flush,
-// Commit, End. Each step waits, bounded, for what goes away by itself. After an error of a step the caller does not know
-// what the brokers have done; only a new Task's Fence settles it.
+// It relies on what Kafka guarantees since 2.5 (KIP-98, KIP-447): Fence ends what a former owner of the same
+// transactional id had open and makes the brokers refuse all it still sends; what a transaction wrote and the position
+// in it become visible together, or never; a position is accepted only from a member of the group's current generation.
+// The caller owns the order of the steps: Fence, then what it wants to read, then as often as it likes Begin, Write,
+// Flush, Commit, End. Each step is one request, or a few, and retries for up to 15 s what is passing. After an error of a
+// step the caller does not know what the brokers have done; only Fence of a new TransactionalPartition settles it.
+// Group.Run joins again after an error that a new session may mend; the others are final.
 //
-// Its methods use built-in types, so that those who call them need not know this package.
-type Task struct {
-	*Trail
-	claim     *Claim
-	id        string // transactional
-	producer  Producer
-	transacts *coordinator
-	writers   map[string]*Writer
-	part      []string     // of the open transaction: topics whose partition was added to it
-	written   atomic.Int64 // the offset after the last record that the output is known to have taken from us
+// AddPartitionsToTxn, AddOffsetsToTxn and EndTxn version 2 and InitProducerId version 4 are the first in which brokers
+// return PRODUCER_FENCED to those who were fenced (KIP-588); to older brokers sarama sends older versions, which return
+// INVALID_PRODUCER_EPOCH. All are below those of KIP-890 (from 5 on), in which a transaction begins by itself and raises
+// the epoch.
+type TransactionalPartition struct {
+	log           *PartitionLog
+	claim         *Claim
+	id            string // transactional
+	producer      Producer
+	txCoordinator *coordinator
+	outputs       []*output
 }
 
-// How many records the batches of a process's tasks may have together, and each at least. Fewer at once are slower: with
-// 16 partitions by a third.
+// output is a topic that a TransactionalPartition writes to, in the partition of its number.
+type output struct {
+	topic  string
+	writer *Writer // nil before the first record
+	joined bool    // to the open transaction
+	next   atomic.Int64
+}
+
+// How many records the batches of all transactional partitions of a process may have together, and each at least. Fewer
+// at once are slower: with 16 partitions by a third.
 const (
-	recordsMax   = 40_000
-	recordsLeast = 500
+	sharedRecordsMax    = 40_000
+	partitionRecordsMin = 500
 )
 
-// Task prepares the work of a claimed partition. Close it.
-func (c *Claim) Task(sourceID, output, aside string, partitions int32) *Task {
+// Transactional prepares to write to the outputs of log, which is that of the claimed partition. It connects with the
+// first request. The caller closes it, and log.
+func (c *Claim) Transactional(log *PartitionLog) *TransactionalPartition {
 	g := c.group
 	id := fmt.Sprintf("bizumctl/%s/%s/%d", g.name, g.topic, c.Partition)
-	t := &Task{Trail: g.cluster.Trail(g.name, g.topic, sourceID, output, aside, c.Partition, partitions),
-		claim: c, id: id, transacts: g.cluster.transactionCoordinator(id), writers: make(map[string]*Writer)}
+	t := &TransactionalPartition{log: log, claim: c, id: id, txCoordinator: g.cluster.transactionCoordinator(id)}
+	for _, topic := range log.outputs {
+		t.outputs = append(t.outputs, &output{topic: topic})
+	}
 	return t
 }
 
-// Close gives up what is open. It is settled by the next Fence, or by Kafka after the transaction's timeout.
-func (t *Task) Close() {
-	for _, w := range t.writers {
-		w.Close()
+// Close closes the connections. An open transaction is aborted by the next Fence, or by Kafka after its timeout.
+func (t *TransactionalPartition) Close() {
+	for _, o := range t.outputs {
+		if o.writer != nil {
+			o.writer.Close()
+		}
 	}
-	t.transacts.close()
-	t.Trail.Close()
+	t.txCoordinator.close()
 }
 
-// Fence makes us the only writer with this partition's transactional id, and ends what a former one had open.
-func (t *Task) Fence(ctx context.Context) error {
+// Fence makes us the only producer with this partition's transactional id, and ends what a former one had open.
+func (t *TransactionalPartition) Fence(ctx context.Context) error {
 	if err := t.initProducer(ctx); err != nil {
 		return err
 	}
-	return t.unhang(ctx)
+	return t.endHanging(ctx)
 }
 
-// unhang ends a transaction that Kafka takes for completed, but whose end it has not written everywhere. Kafka 4.3.1 was
-// seen to leave it out, in its topic of positions and in ours, when the only broker was killed just then and started
-// again: nobody could read a position or the output's end any more. An empty transaction of the same producer that is
-// aborted writes the missing ends. If the position had one already, the caller notices that the output does not.
-func (t *Task) unhang(ctx context.Context) error {
-	settled, err := t.settled(ctx, hangsAfter)
-	if err == nil && settled {
-		wait, cancel := context.WithTimeout(ctx, hangsAfter)
-		_, err = t.cluster.committed(wait, t.commits, t.group, t.source, []int32{t.partition})
+// endHanging ends a transaction that Kafka takes for completed, but whose markers it has not written everywhere. Kafka
+// 4.3.1 was seen to leave them out, in __consumer_offsets and in our topics, when the only broker was killed just then
+// and started again: nobody could read a position or the output's end any more. An empty transaction of the same producer
+// that is aborted writes the missing markers. If the position had its marker already, the caller notices that the output
+// does not.
+func (t *TransactionalPartition) endHanging(ctx context.Context) error {
+	l := t.log
+	stable, err := l.awaitStable(ctx, hangingTimeout)
+	if err == nil && stable {
+		wait, cancel := context.WithTimeout(ctx, hangingTimeout)
+		_, err = l.cluster.committed(wait, l.groupCoordinator, l.group, l.source, []int32{l.partition})
 		cancel()
 	}
 	switch {
-	case err == nil && settled:
+	case err == nil && stable:
 		return nil
-	case err != nil && !settled: // it is not known whether anything hangs
-		return t.again(ctx, "taking over", err)
+	case err != nil && !stable: // it is not known whether anything hangs
+		return t.failed(ctx, "taking over", err)
 	case ctx.Err() != nil:
-		return t.again(ctx, "taking over", ctx.Err())
-	case settled:
-		_, err = t.cluster.askCommitted(t.commits, t.group, t.source, []int32{t.partition})
+		return t.failed(ctx, "taking over", ctx.Err())
+	case stable:
+		_, err = l.cluster.askCommitted(l.groupCoordinator, l.group, l.source, []int32{l.partition})
 		if !errors.Is(err, sarama.ErrUnstableOffsetCommit) {
-			return t.again(ctx, "taking over", err)
+			return t.failed(ctx, "taking over", err)
 		}
 	}
-	t.cluster.notice("%s/%d: ending a transaction that Kafka has lost track of", t.source, t.partition)
-	if err := t.Begin(ctx); err != nil {
-		return err
+	l.cluster.notice("%s/%d: ending a transaction that Kafka has lost track of", l.source, l.partition)
+	for _, o := range t.outputs {
+		o.joined = false
+		if err := t.join(ctx, o); err != nil {
+			return err
+		}
 	}
-	if err := t.join(ctx, t.aside); err != nil {
-		return err
-	}
-	if err := t.joinPosition(ctx); err != nil {
+	if err := t.joinGroup(ctx); err != nil {
 		return err
 	}
 	return t.End(ctx, false)
 }
 
-// initProducer asks for a new epoch of the transactional id.
-func (t *Task) initProducer(ctx context.Context) error {
+// initProducer requests a new epoch of the transactional id. With id and epoch -1 (KIP-360) that is not refused, whoever
+// had it last.
+func (t *TransactionalPartition) initProducer(ctx context.Context) error {
 	return t.step(ctx, "taking over", func() error {
-		return t.transacts.ask(func(coordinator *sarama.Broker) error {
+		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, TransactionalID: &t.id,
 				TransactionTimeout: transactionTimeout, ProducerID: -1, ProducerEpoch: -1})
 			if err != nil {
@@ -128,132 +145,142 @@ func (t *Task) initProducer(ctx context.Context) error {
 	})
 }
 
-// Begin begins a transaction.
-func (t *Task) Begin(ctx context.Context) error {
-	t.part = t.part[:0]
-	return t.join(ctx, t.output)
+// Begin begins a transaction with our partition of an output in it. It waits until the transaction before is completed:
+// until its records, and its position, are visible.
+func (t *TransactionalPartition) Begin(ctx context.Context, topic string) error {
+	for _, o := range t.outputs {
+		o.joined = false
+	}
+	return t.join(ctx, t.output(topic))
 }
 
-// join adds our partition of a topic to the transaction.
-func (t *Task) join(ctx context.Context, topic string) error {
-	if slices.Contains(t.part, topic) {
+// join adds our partition of an output to the transaction. Kafka begins the transaction with the first one; while the one
+// before is being completed, it returns CONCURRENT_TRANSACTIONS (TransactionCoordinator).
+func (t *TransactionalPartition) join(ctx context.Context, o *output) error {
+	if o.joined {
 		return nil
 	}
 	err := t.step(ctx, "beginning a transaction", func() error {
-		return t.transacts.ask(func(coordinator *sarama.Broker) error {
+		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.AddPartitionsToTxn(&sarama.AddPartitionsToTxnRequest{Version: 2,
 				TransactionalID: t.id, ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch,
-				TopicPartitions: map[string][]int32{topic: {t.partition}}})
+				TopicPartitions: map[string][]int32{o.topic: {t.log.partition}}})
 			if err != nil {
 				return err
 			}
-			return errorOf(response.Errors[topic])
+			return onlyError(response.Errors[o.topic])
 		})
 	})
 	if err == nil {
-		t.part = append(t.part, topic)
+		o.joined = true
 	}
 	return err
 }
 
-// errorOf is the answer for the one partition that was asked for.
-func errorOf(partitions []*sarama.PartitionError) error {
+// onlyError returns the error of the only partition of a request.
+func onlyError(partitions []*sarama.PartitionError) error {
 	if len(partitions) != 1 {
 		return sarama.ErrIncompleteResponse
 	}
 	return orNil(partitions[0].Err)
 }
 
-// Write appends a record to the output. Full batches are sent while more are written.
-func (t *Task) Write(ctx context.Context, key, value []byte, timestamp int64) error {
-	w, err := t.writer(ctx, t.output)
-	if err == nil {
-		err = w.Append(ctx, key, value, timestamp, 0)
-	}
-	return t.again(ctx, "writing", err)
-}
-
-// Headers of a record that was set aside.
-const (
-	reasonHeader = "reason"
-	offsetHeader = "offset"
-)
-
-// Aside appends a record that does not belong in the output, with its offset in the source and the reason.
-func (t *Task) Aside(ctx context.Context, key, value []byte, timestamp, offset int64, reason string) error {
-	if err := t.join(ctx, t.aside); err != nil {
+// Write appends a record to our partition of an output, and adds that to the transaction if it is not in it yet. Full
+// batches are sent while more is written; their errors are returned by a later Write, or by Flush.
+func (t *TransactionalPartition) Write(ctx context.Context, topic string, key, value []byte, timestamp int64,
+	headers ...record.Header) error {
+	o := t.output(topic)
+	if err := t.join(ctx, o); err != nil {
 		return err
 	}
-	w, err := t.writer(ctx, t.aside)
-	if err == nil {
-		err = w.Append(ctx, key, value, timestamp, 0, Header{Key: reasonHeader, Value: []byte(reason)},
-			Header{Key: offsetHeader, Value: strconv.AppendInt(nil, offset, 10)})
+	if o.writer == nil {
+		w, err := t.newWriter(ctx, o)
+		if err != nil {
+			return t.failed(ctx, "writing", err)
+		}
+		o.writer = w
 	}
-	return t.again(ctx, "writing", err)
+	var encoded []Header
+	for _, h := range headers {
+		encoded = append(encoded, Header(h))
+	}
+	if err := o.writer.Append(ctx, key, value, timestamp, 0, encoded...); err != nil {
+		return t.failed(ctx, "writing", err)
+	}
+	return nil
 }
 
-func (t *Task) writer(ctx context.Context, topic string) (*Writer, error) {
-	if w := t.writers[topic]; w != nil {
-		return w, nil
+// output returns the output of a name.
+func (t *TransactionalPartition) output(topic string) *output {
+	for _, o := range t.outputs {
+		if o.topic == topic {
+			return o
+		}
 	}
-	config := WriterConfig{Compression: "none", Producer: t.producer, Partition: &t.partition, GiveUp: stepWithin,
-		Records: min(max(recordsMax/t.claim.share, recordsLeast), batchRecords)}
-	if topic == t.output {
-		config.Acked = func(a Ack) {
-			after := a.Offset + int64(len(a.Marks))
+	panic(fmt.Sprintf("kafka: internal error: %q is no output", topic))
+}
+
+func (t *TransactionalPartition) newWriter(ctx context.Context, o *output) (*Writer, error) {
+	return t.log.cluster.NewWriter(ctx, o.topic, WriterConfig{Compression: "none", Producer: t.producer,
+		Partition: &t.log.partition, GiveUp: stepTimeout,
+		Records: min(max(sharedRecordsMax/t.claim.share, partitionRecordsMin), batchRecords),
+		Acked: func(a Ack) {
+			next := a.Offset + int64(len(a.Marks))
 			if a.Offset < 0 {
-				after = 0
+				next = 0
 			}
-			t.written.Store(after)
-		}
-	}
-	w, err := t.cluster.NewWriter(ctx, topic, config)
-	if err == nil {
-		t.writers[topic] = w
-	}
-	return w, err
+			o.next.Store(next)
+		}})
 }
 
-// Flush waits until all that was written is acknowledged, and answers the offset in the output after the last record of
-// it, as far as that is known; 0 if it is not.
-func (t *Task) Flush(ctx context.Context) (after int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, stepWithin)
+// Flush sends what was written and waits until all in-sync replicas have it.
+func (t *TransactionalPartition) Flush(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	for _, w := range t.writers {
-		if err := w.Flush(ctx); err != nil {
-			return 0, t.again(ctx, "writing", err)
+	for _, o := range t.outputs {
+		if o.writer == nil {
+			continue
+		}
+		if err := o.writer.Flush(ctx); err != nil {
+			return t.failed(ctx, "writing", err)
 		}
 	}
-	return t.written.Load(), nil
+	return nil
 }
 
-// Commit puts the group's next position, and words with it, into the transaction.
-func (t *Task) Commit(ctx context.Context, position int64, metadata string) error {
-	if err := t.joinPosition(ctx); err != nil {
+// NextOffset returns the offset in an output after the last record that Flush has waited for. It is 0 if nothing was
+// written, or if the broker had the record from an earlier try and no longer knows its offset.
+func (t *TransactionalPartition) NextOffset(topic string) int64 { return t.output(topic).next.Load() }
+
+// Commit adds the group's position in the source, and its metadata, to the transaction. TxnOffsetCommit version 3 carries
+// the member and generation of our session (KIP-447): the coordinator refuses it once the group has gone on without us.
+func (t *TransactionalPartition) Commit(ctx context.Context, position int64, metadata string) error {
+	if err := t.joinGroup(ctx); err != nil {
 		return err
 	}
-	request := &sarama.TxnOffsetCommitRequest{Version: 3, TransactionalID: t.id, GroupID: t.group,
+	l := t.log
+	request := &sarama.TxnOffsetCommitRequest{Version: 3, TransactionalID: t.id, GroupID: l.group,
 		ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch,
 		GenerationID: t.claim.generation, MemberID: t.claim.member,
-		Topics: map[string][]*sarama.PartitionOffsetMetadata{t.source: {{Partition: t.partition,
+		Topics: map[string][]*sarama.PartitionOffsetMetadata{l.source: {{Partition: l.partition,
 			Offset: position, LeaderEpoch: -1, Metadata: &metadata}}}}
 	return t.step(ctx, "committing the position", func() error {
-		return t.commits.ask(func(coordinator *sarama.Broker) error {
+		return l.groupCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.TxnOffsetCommit(request)
 			if err != nil {
 				return err
 			}
-			return errorOf(response.Topics[t.source])
+			return onlyError(response.Topics[l.source])
 		})
 	})
 }
 
-// joinPosition adds the group's positions to the transaction.
-func (t *Task) joinPosition(ctx context.Context) error {
+// joinGroup adds the group's partition of __consumer_offsets to the transaction.
+func (t *TransactionalPartition) joinGroup(ctx context.Context) error {
 	return t.step(ctx, "committing the position", func() error {
-		return t.transacts.ask(func(coordinator *sarama.Broker) error {
+		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{Version: 2, TransactionalID: t.id,
-				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, GroupID: t.group})
+				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, GroupID: t.log.group})
 			if err != nil {
 				return err
 			}
@@ -262,10 +289,11 @@ func (t *Task) joinPosition(ctx context.Context) error {
 	})
 }
 
-// End makes all of the transaction visible, or nothing of it.
-func (t *Task) End(ctx context.Context, commit bool) error {
+// End commits the transaction, or aborts it. It returns when the coordinator has decided so; readers see it a little
+// later, when the markers are written.
+func (t *TransactionalPartition) End(ctx context.Context, commit bool) error {
 	return t.step(ctx, "ending the transaction", func() error {
-		return t.transacts.ask(func(coordinator *sarama.Broker) error {
+		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.EndTxn(&sarama.EndTxnRequest{Version: 2, TransactionalID: t.id,
 				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, TransactionResult: commit})
 			if err != nil {
@@ -276,44 +304,46 @@ func (t *Task) End(ctx context.Context, commit bool) error {
 	})
 }
 
-// step tries until it succeeds, for as long as a step may take.
-func (t *Task) step(ctx context.Context, doing string, try func() error) error {
-	ctx, cancel := context.WithTimeout(ctx, stepWithin)
+// step tries until it succeeds, for up to stepTimeout.
+func (t *TransactionalPartition) step(ctx context.Context, doing string, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	_, err := persistEvery(ctx, t.cluster, transactionPause, func() (struct{}, error) { return struct{}{}, try() })
-	return t.again(ctx, doing, err)
-}
-
-// brokenError ends a session: what the brokers have done is not known, or they have turned to somebody else, and all
-// that helps is to join again and to begin with Fence.
-type brokenError struct {
-	error
-	taken bool // by another member, who goes on from what was committed
-}
-
-func (e brokenError) Unwrap() error { return e.error }
-
-// again says of an error in which partition and step it came, and whether a new session may help.
-func (t *Task) again(ctx context.Context, doing string, err error) error {
-	if err == nil {
-		return nil
+	_, err := persistEvery(ctx, t.log.cluster, transactionPause, func() (struct{}, error) { return struct{}{}, try() })
+	if err != nil {
+		return t.failed(ctx, doing, err)
 	}
-	place := fmt.Sprintf("%s/%d", t.source, t.partition)
+	return nil
+}
+
+// sessionError ends a session: what the brokers have done is not known, or another member has the partition, and all that
+// helps is to join again and to begin with Fence.
+type sessionError struct {
+	error
+	taken bool // by another member, which goes on from what was committed
+}
+
+func (e sessionError) Unwrap() error { return e.error }
+
+// failed adds partition and step to an error, and makes it a sessionError if a new session may help.
+func (t *TransactionalPartition) failed(ctx context.Context, doing string, err error) error {
+	place := fmt.Sprintf("%s/%d", t.log.source, t.log.partition)
 	var refused refusedError
 	switch {
 	case fenced(err) || lostSession(err):
 		err := fmt.Errorf("%s was taken over by another member, or our transaction ran out of time", place)
-		return brokenError{err, true}
-	case ctx.Err() != nil: // which is not wrapped: it would say that whoever waits has given up
-		return brokenError{error: fmt.Errorf("%s: %s: %v", place, doing, reason(context.DeadlineExceeded))}
+		return sessionError{err, true}
+	case ctx.Err() != nil: // which is not wrapped: it would mean that the caller has given up
+		return sessionError{error: fmt.Errorf("%s: %s: %v", place, doing, reason(context.DeadlineExceeded))}
 	case passing(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
-		return brokenError{error: fmt.Errorf("%s: %s: %w", place, doing, reason(err))}
+		return sessionError{error: fmt.Errorf("%s: %s: %w", place, doing, reason(err))}
 	}
 	return fmt.Errorf("%s: %s: %w", place, doing, reason(err))
 }
 
-// fenced says whether a broker knows somebody else by our transactional id, or has ended our transaction. Kafka 4.3.1
-// answers the first two; the others are what brokers have said to those who came too late before and after it.
+// fenced reports whether the transactional id has another producer by now, or our transaction was aborted. Kafka 4.3.1
+// returns the first two; the others are what brokers have returned to those who came too late before and after it:
+// INVALID_TXN_STATE when the coordinator has timed the transaction out, UNKNOWN_PRODUCER_ID and
+// INVALID_PRODUCER_ID_MAPPING when it has forgotten the producer (KIP-360, KIP-890).
 func fenced(err error) bool {
 	var code sarama.KError
 	return errors.Is(err, errFenced) || errors.As(err, &code) && slices.Contains([]sarama.KError{

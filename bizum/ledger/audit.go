@@ -14,12 +14,13 @@ import (
 
 // Audit proves a ledger from its topic.
 type Audit struct {
-	Source, Name  string // topics
-	Topic         string // the source's id, and its partitions
+	Topics        Topics
+	SourceID      string
 	Partitions    int32
-	CompactionLag time.Duration // of the ledger: what is younger is all there
+	CompactionLag time.Duration // of the ledger: compaction has taken no entry that is younger
 	Now           func() time.Time
-	Progress      func(payments int) // told now and then, from the goroutines of all partitions
+	PartitionOf   func(key []byte, partitions int32) int32 // as in Ledger
+	Progress      func(payments int)                       // called now and then, from the goroutines of all partitions
 }
 
 // Proof is what an audit of one partition found. The range is what it compared: From is where the source begins, To the
@@ -44,27 +45,27 @@ const (
 	wrong
 )
 
-// Right says whether nothing was found.
+// Right reports whether no difference was found.
 func (p *Proof) Right() bool { return p.Missing+p.Double+p.Wrong == 0 }
 
-// auditor compares one partition: it goes through the source and keeps a book of its own, and through the ledger and
-// what was set aside beside it. All three are in the order of the source's offsets.
+// auditor compares one partition: it reads the source and computes a book of its own, and reads the ledger and the
+// rejected messages beside it. All three are in the order of the source's offsets.
 type auditor struct {
 	*Audit
-	Reading
+	log    Log
 	number int32
 	proof  *Proof
 	book   *bizum.Book
 	line   []byte
 
-	ledger  *cursor
-	aside   *cursor
-	start   int64              // of the source
-	counted int64              // the highest offset that the group's position says is booked
-	owed    map[string]*absent // accounts with payments that have no entry, and none after them
+	ledger   *cursor
+	rejected *cursor
+	start    int64              // of the source
+	counted  int64              // the highest offset that the group's position says is booked
+	owed     map[string]*absent // accounts with payments that have no entry, and none after them
 }
 
-// written is a record of the ledger, or of what was set aside.
+// written is a record of the ledger, or a rejected message.
 type written struct {
 	place  int64 // in its own topic
 	offset int64 // in the source
@@ -76,60 +77,62 @@ type written struct {
 
 type absent struct {
 	payments int64
-	first    string // of them, in words
+	first    string // of them, described
 }
 
-// Partition audits one partition. An error means that nothing could be proved.
-func (a *Audit) Partition(ctx context.Context, number int32, r Reading) (*Proof, error) {
-	committed, words, err := r.Committed(ctx)
+// Partition audits one partition. An error means that nothing could be proved: it is one of log, or that of a topic or a
+// ledger that cannot be compared.
+func (a *Audit) Partition(ctx context.Context, number int32, log Log) (*Proof, error) {
+	committed, meta, err := log.Committed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	counted, ours := parseMetadata(words)
+	counted, ours := parseMetadata(meta)
 	if ours = ours && committed >= 0; !ours {
 		counted = none
-		if committed, err = afterLast(ctx, r); err != nil {
+		if committed, err = a.afterLast(ctx, number, log); err != nil {
 			return nil, err
 		}
 	}
-	start, end, err := r.Bounds(ctx)
+	start, end, err := log.Bounds(ctx, a.Topics.Source)
 	if err == nil && committed > end {
 		err = fmt.Errorf("partition %d: the topic ends at offset %d, before position %d: it has lost messages that were "+
 			"booked", number, end, committed)
 	}
 	if err == nil {
-		err = r.Settle(ctx) // the position is there, so its entries are about to be
+		err = log.AwaitStable(ctx) // the position is there, so its entries are about to be
 	}
 	if err != nil {
 		return nil, err
 	}
-	k := &auditor{Audit: a, Reading: r, number: number, start: start, counted: counted, owed: make(map[string]*absent),
+	k := &auditor{Audit: a, log: log, number: number, start: start, counted: counted, owed: make(map[string]*absent),
 		proof: &Proof{Partition: number, From: start, To: committed}}
 	return k.proof, k.run(ctx)
 }
 
-// afterLast answers the position that a ledger alone stands for: after all that it has, or that was set aside.
-func afterLast(ctx context.Context, r Reading) (int64, error) {
+// afterLast returns the position that a ledger implies without the group's: after the last message booked or rejected.
+func (a *Audit) afterLast(ctx context.Context, number int32, log Log) (int64, error) {
 	last := none
-	_, _, err := r.ReadOutput(ctx, 0, func(written *record.Record) error {
+	_, _, err := log.ReadToEnd(ctx, a.Topics.Entries, number, 0, func(written *record.Record) error {
 		if e, err := parsePosted(written.Value); err == nil && len(written.Key) > 0 {
 			last = max(last, e.offset)
 		}
 		return nil
 	})
 	if err == nil {
-		err = r.ReadAside(ctx, func(_, origin int64) error {
+		_, _, err = log.ReadToEnd(ctx, a.Topics.Rejected, number, 0, func(r *record.Record) error {
+			origin, err := rejectedOffset(r)
 			last = max(last, origin)
-			return nil
+			return err
 		})
 	}
 	return last + 1, err
 }
 
 func (k *auditor) run(ctx context.Context) error {
-	k.ledger, k.aside = k.entries(ctx), k.asides(ctx)
+	k.ledger, k.rejected = k.entries(ctx), k.rejections(ctx)
 	defer k.ledger.stop()
-	defer k.aside.stop()
+	defer k.rejected.stop()
 	if found, err := k.heading(); !found {
 		return err
 	}
@@ -138,13 +141,13 @@ func (k *auditor) run(ctx context.Context) error {
 		return err
 	}
 	k.proof.Accounts = k.book.Len()
-	now, words, err := k.Reading.Committed(ctx)
-	if _, ours := parseMetadata(words); !ours {
+	now, meta, err := k.log.Committed(ctx)
+	if _, ours := parseMetadata(meta); !ours {
 		now = math.MaxInt64
 	}
 	k.after(max(now, k.proof.To))
 	if err == nil && len(k.owed) > 0 { // entries that are newer than the cursor's end may stand for them
-		_, _, err = k.ReadOutput(ctx, 0, func(written *record.Record) error {
+		_, _, err = k.readEntries(ctx, 0, func(written *record.Record) error {
 			if e, err := parsePosted(written.Value); err == nil && e.offset >= k.proof.To {
 				k.settleOwed(written.Key)
 			}
@@ -157,9 +160,9 @@ func (k *auditor) run(ctx context.Context) error {
 	}
 	if k.counted < k.start && k.ledger.last < k.counted { // else it was missed above
 		k.count(missing, "%s/%d: the group's position counts payments up to offset %d, the ledger has them up to %d",
-			k.Name, k.number, k.counted, k.ledger.last)
+			k.Topics.Entries, k.number, k.counted, k.ledger.last)
 	}
-	return errors.Join(err, k.ledger.err, k.aside.err)
+	return errors.Join(err, k.ledger.err, k.rejected.err)
 }
 
 // heading begins the ledger, and the book. Without one there is nothing to prove.
@@ -167,16 +170,16 @@ func (k *auditor) heading() (found bool, err error) {
 	first := k.ledger.now
 	if first == nil {
 		if k.ledger.err == nil && k.proof.To > 0 {
-			return false, fmt.Errorf("ledger %s/%d is empty, but the group has position %d", k.Name, k.number, k.proof.To)
+			return false, fmt.Errorf("ledger %s/%d is empty, but the group has position %d", k.Topics.Entries, k.number, k.proof.To)
 		}
 		return false, k.ledger.err
 	}
 	heading, err := ParseHeading(first.key, first.value)
 	if err == nil {
-		err = heading.differs(Heading{k.Topic, k.Partitions, heading.Initial})
+		err = heading.differs(Heading{k.SourceID, k.Partitions, heading.Initial})
 	}
 	if err != nil {
-		return false, fmt.Errorf("ledger %s/%d@%d: %w", k.Name, k.number, first.place, err)
+		return false, fmt.Errorf("ledger %s/%d@%d: %w", k.Topics.Entries, k.number, first.place, err)
 	}
 	k.proof.Heading = &heading
 	k.book = bizum.NewBook(heading.Initial)
@@ -194,8 +197,8 @@ func (k *auditor) before() {
 		}
 		k.ledger.advance()
 	}
-	for w := k.aside.now; w != nil && w.offset < k.start; w = k.aside.now {
-		k.aside.advance()
+	for w := k.rejected.now; w != nil && w.offset < k.start; w = k.rejected.now {
+		k.rejected.advance()
 	}
 }
 
@@ -206,7 +209,7 @@ func (k *auditor) compare(ctx context.Context) error {
 	if k.start >= k.proof.To {
 		return nil
 	}
-	err := k.ReadSource(ctx, k.start, func(next int64, records iter.Seq[*record.Record]) error {
+	err := k.log.ReadSource(ctx, k.start, func(next int64, records iter.Seq[*record.Record]) error {
 		before := k.proof.Payments
 		defer func() { k.Progress(int(k.proof.Payments - before)) }()
 		for r := range ahead(k.book, records) {
@@ -228,7 +231,7 @@ func (k *auditor) compare(ctx context.Context) error {
 	return err
 }
 
-// message finds what a message's record in the ledger, or aside, should be, and compares.
+// message finds what the record of a message should be, in the ledger or among the rejected ones, and compares.
 func (k *auditor) message(r *record.Record) error {
 	offset, timestamp, key, value := r.Offset, r.Timestamp, r.Key, r.Value
 	payment, err := bizum.ParsePayment(value)
@@ -237,12 +240,12 @@ func (k *auditor) message(r *record.Record) error {
 	}
 	if err != nil {
 		k.proof.Rejected++
-		k.skip(k.aside, offset, "rejected message")
-		if w := k.aside.now; w == nil || w.offset != offset {
-			k.count(missing, "%s/%d@%d: %v, but it was not set aside", k.Source, k.number, offset, err)
+		k.skip(k.rejected, offset, "rejected message")
+		if w := k.rejected.now; w == nil || w.offset != offset {
+			k.count(missing, "%s/%d@%d: %v, but it was not rejected", k.Topics.Source, k.number, offset, err)
 			return nil
 		}
-		k.aside.advance()
+		k.rejected.advance()
 		return nil
 	}
 	k.proof.Payments++
@@ -261,7 +264,7 @@ func (k *auditor) message(r *record.Record) error {
 	} else {
 		entry, err := k.book.Apply(key, payment)
 		if err != nil {
-			return fmt.Errorf("message at %s/%d@%d: %w", k.Source, k.number, offset, err)
+			return fmt.Errorf("message at %s/%d@%d: %w", k.Topics.Source, k.number, offset, err)
 		}
 		want.balance = entry.Balance
 	}
@@ -270,8 +273,8 @@ func (k *auditor) message(r *record.Record) error {
 		return nil
 	}
 	k.line = appendPosted(k.line[:0], &want)
-	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) {
-		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q", k.Name, k.number, w.place,
+	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) { //mutant:wrong
+		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q", k.Topics.Entries, k.number, w.place,
 			w.key, w.value, key, should)
 	}
 	k.settleOwed(key)
@@ -301,7 +304,7 @@ func (k *auditor) absent(key []byte, want *posted, known bool, timestamp int64) 
 		owed.payments++
 		return
 	}
-	text := fmt.Sprintf("%s/%d@%d: account %.60q has no entry for it", k.Source, k.number, want.offset, key)
+	text := fmt.Sprintf("%s/%d@%d: account %.60q has no entry for it", k.Topics.Source, k.number, want.offset, key)
 	if known {
 		text += fmt.Sprintf(", should have %.200q", appendPosted(nil, want))
 	}
@@ -327,16 +330,16 @@ func (k *auditor) stray(c *cursor, w *written, kind string) {
 		k.count(wrong, "%s/%d@%d: %v: account %.60q, %.200q", c.topic, k.number, w.place, w.fault, w.key, w.value)
 	case w.offset <= c.last:
 		k.count(double, "%s/%d@%d: a second record for offset %d of %s, or one out of order: account %.60q, %.200q", c.topic, k.number,
-			w.place, w.offset, k.Source, w.key, w.value)
+			w.place, w.offset, k.Topics.Source, w.key, w.value)
 	default:
 		k.count(wrong, "%s/%d@%d: no %s at offset %d of %s: account %.60q, %.200q", c.topic, k.number, w.place, kind, w.offset,
-			k.Source, w.key, w.value)
+			k.Topics.Source, w.key, w.value)
 	}
 }
 
 // after looks at what is left: nothing may stand for what the group has not come to.
 func (k *auditor) after(position int64) {
-	for _, c := range []*cursor{k.ledger, k.aside} {
+	for _, c := range []*cursor{k.ledger, k.rejected} {
 		for w := c.now; w != nil; w = c.now {
 			if w.fault != nil || w.offset < k.proof.To || w.offset >= position || w.offset <= c.last {
 				k.stray(c, w, "message booked")
@@ -361,10 +364,10 @@ func (k *auditor) first(kind int, text string) {
 }
 
 func (k *auditor) entries(ctx context.Context) *cursor {
-	return newCursor(k.Name, func(yield func(*written) bool) error {
+	return newCursor(k.Topics.Entries, func(yield func(*written) bool) error {
 		headed := false
 		var w written
-		_, _, err := k.ReadOutput(ctx, 0, func(r *record.Record) error {
+		_, _, err := k.readEntries(ctx, 0, func(r *record.Record) error {
 			w = written{place: r.Offset, key: r.Key, value: r.Value, offset: none}
 			if headed {
 				w.entry, w.fault = parsePosted(r.Value)
@@ -380,12 +383,30 @@ func (k *auditor) entries(ctx context.Context) *cursor {
 	})
 }
 
-func (k *auditor) asides(ctx context.Context) *cursor {
-	return newCursor("what was set aside", func(yield func(*written) bool) error {
-		return k.ReadAside(ctx, func(place, origin int64) error {
+func (k *auditor) rejections(ctx context.Context) *cursor {
+	return newCursor(k.Topics.Rejected, func(yield func(*written) bool) error {
+		return k.readRejected(ctx, func(place, origin int64) error {
 			return orStopped(yield(&written{place: place, offset: origin}))
 		})
 	})
+}
+
+// readEntries calls each for the records of the ledger, as Log.ReadToEnd does.
+func (k *auditor) readEntries(ctx context.Context, from int64,
+	each func(*record.Record) error) (start, end int64, err error) {
+	return k.log.ReadToEnd(ctx, k.Topics.Entries, k.number, from, each)
+}
+
+// readRejected calls each for the rejected messages: with their offsets among them, and in the source.
+func (k *auditor) readRejected(ctx context.Context, each func(offset, origin int64) error) error {
+	_, _, err := k.log.ReadToEnd(ctx, k.Topics.Rejected, k.number, 0, func(r *record.Record) error {
+		origin, err := rejectedOffset(r)
+		if err != nil {
+			return err
+		}
+		return each(r.Offset, origin)
+	})
+	return err
 }
 
 // cursor goes through records one at a time; now is nil after the last, and changes with the next.

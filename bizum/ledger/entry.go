@@ -10,22 +10,22 @@ import (
 	"bizumctl/bizum"
 )
 
-// Heading is the first record of each partition of a ledger: what it is the ledger of. Its key is empty.
+// Heading is the first record of each partition of a ledger. It identifies what it is the ledger of. Its key is empty.
 type Heading struct {
-	Topic      string // the source topic's id
-	Partitions int32  // that the source topic has
-	Initial    bizum.Amount
+	SourceID   string       // of the source topic
+	Partitions int32        // of the source topic
+	Initial    bizum.Amount // balance of an account before its first payment
 }
 
-// version begins a heading, and the words that go with a position.
+// version begins a heading, and the metadata of a position.
 const version = "1"
 
-// Value is the heading as it is stored: `1;<topic id>;<partitions>;<initial>`.
+// Value returns the heading as it is stored: `1;<topic id>;<partitions>;<initial>`.
 func (h Heading) Value() []byte {
-	return fmt.Appendf(nil, "%s;%s;%d;%v", version, h.Topic, h.Partitions, h.Initial)
+	return fmt.Appendf(nil, "%s;%s;%d;%v", version, h.SourceID, h.Partitions, h.Initial)
 }
 
-// ParseHeading reads the first record of a partition of a ledger.
+// ParseHeading parses the first record of a partition of a ledger. Its error quotes what is no heading.
 func ParseHeading(key, value []byte) (h Heading, err error) {
 	fields := strings.Split(string(value), ";")
 	if len(key) > 0 || len(fields) != 4 || fields[0] != version {
@@ -39,33 +39,32 @@ func ParseHeading(key, value []byte) (h Heading, err error) {
 	if !ok {
 		return h, fmt.Errorf("heading %.80q: initial balance %q", value, fields[3])
 	}
-	return Heading{Topic: fields[1], Partitions: int32(partitions), Initial: initial}, nil
+	return Heading{SourceID: fields[1], Partitions: int32(partitions), Initial: initial}, nil
 }
 
-// differs says what stands in the way of going on with a ledger under another heading, and what to do.
+// differs returns a StopError if a ledger with this heading cannot be continued as one with the heading now.
 func (h Heading) differs(now Heading) error {
 	switch {
-	case h.Topic != now.Topic:
-		return stop("the topic was deleted and made anew since this ledger was begun",
-			"keep a new ledger: take another --group")
+	case h.SourceID != now.SourceID:
+		return stop(OtherSource, "the topic was deleted and made anew since this ledger was begun")
 	case h.Partitions != now.Partitions:
-		return stop(fmt.Sprintf("partitions of the topic: %d when this ledger was begun, %d now, which spreads the accounts "+
-			"anew", h.Partitions, now.Partitions), "keep a new ledger: take another --group")
+		return stop(OtherSource, "partitions of the topic: %d when this ledger was begun, %d now, which spreads the accounts "+
+			"anew", h.Partitions, now.Partitions)
 	case h.Initial != now.Initial:
-		return stop(fmt.Sprintf("the accounts of this ledger open with %v, not %v", h.Initial, now.Initial),
-			fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", h.Initial))
+		return &StopError{Cause: OtherInitial, Initial: h.Initial,
+			Reason: fmt.Sprintf("the accounts of this ledger open with %v, not %v", h.Initial, now.Initial)}
 	}
 	return nil
 }
 
-// posted is an entry as it stands in the ledger; its account is the record's key.
+// posted is an entry as the ledger stores it; its account is the record's key.
 type posted struct {
 	bizum.Payment
 	balance bizum.Amount
 	offset  int64 // of its message in the source
 }
 
-// appendPosted writes an entry: `Nombre;Cantidad;Concepto;tipo;Saldo;offset`.
+// appendPosted appends an entry to b: `Nombre;Cantidad;Concepto;tipo;Saldo;offset`.
 func appendPosted(b []byte, e *posted) []byte {
 	b = append(e.Payment.Append(b), ';')
 	b = append(e.balance.Append(b), ';')
@@ -74,7 +73,8 @@ func appendPosted(b []byte, e *posted) []byte {
 
 var errNoEntry = errors.New("not an entry: want Nombre;Cantidad;Concepto;tipo;Saldo;offset")
 
-// parsePosted reads an entry. It takes only what appendPosted writes.
+// parsePosted parses an entry, whose balance and offset must be as appendPosted writes them. The error is errNoEntry, or
+// wraps it.
 func parsePosted(value []byte) (e posted, err error) {
 	last := bytes.LastIndexByte(value, ';')
 	if last < 0 {
@@ -98,7 +98,7 @@ func parsePosted(value []byte) (e posted, err error) {
 	if e.balance, ok = bizum.ParseBalance(value[middle+1 : last]); !ok {
 		return e, errNoEntry
 	}
-	if payment := value[:middle]; len(payment) <= bizum.MaxMessage { // the longest messages grow as they are written anew
+	if payment := value[:middle]; len(payment) <= bizum.MaxMessage { // the longest messages grow when they are written as entries
 		if e.Payment, err = bizum.ParsePayment(payment); err != nil {
 			return e, fmt.Errorf("%w: %w", errNoEntry, err)
 		}
@@ -106,7 +106,7 @@ func parsePosted(value []byte) (e posted, err error) {
 	return e, nil
 }
 
-// metadata is what goes with a committed position: `1 <highest booked source offset or ->`.
+// metadata returns the metadata of a committed position: `1 <highest booked source offset or ->`.
 func metadata(booked int64) string {
 	if booked < 0 {
 		return version + " -"
@@ -114,7 +114,7 @@ func metadata(booked int64) string {
 	return version + " " + strconv.FormatInt(booked, 10)
 }
 
-// parseMetadata reads the words of a position; ours is false when somebody else committed it.
+// parseMetadata parses the metadata of a position. It reports whether a ledger committed it, and nobody else.
 func parseMetadata(text string) (booked int64, ours bool) {
 	number, ours := strings.CutPrefix(text, version+" ")
 	if !ours || number == "-" {
@@ -124,9 +124,9 @@ func parseMetadata(text string) (booked int64, ours bool) {
 	return booked, err == nil && booked >= 0
 }
 
-// Ours says whether a position was committed along with a ledger, by the words that go with it.
-func Ours(words string) bool {
-	_, ours := parseMetadata(words)
+// Ours reports whether a position with this metadata was committed by a ledger.
+func Ours(metadata string) bool {
+	_, ours := parseMetadata(metadata)
 	return ours
 }
 

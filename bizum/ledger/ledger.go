@@ -1,20 +1,21 @@
-// Package ledger keeps the balances of a topic's accounts exactly once: every good message becomes one entry, in order,
-// whatever is killed when. It knows the order of the steps that make this so, and what a ledger looks like; of the
-// message log it sees a small interface, and nothing of the screen.
+// Package ledger keeps the balances of a topic's accounts exactly once: every payment becomes one entry, in order,
+// whenever a process is killed. It owns the order of the steps that guarantee it, and the ledger's topics and records. Of
+// Kafka it sees two small interfaces, Log and Output; it prints nothing.
 //
-// The ledger of a source topic is a topic of as many partitions. What the account's payments were is in the source; the
-// ledger has, for each of them, the balance after it:
+// The ledger of a source topic is a topic of as many partitions. The payments are in the source; the ledger has, for each
+// of them, the balance after it:
 //
 //   - first the heading, with an empty key: `1;<source topic id>;<partitions>;<initial balance>`
 //   - then entries, keyed by account: `Nombre;Cantidad;Concepto;tipo;Saldo;offset`
 //
-// A message that is no payment goes, with the reason, to a topic beside it. Entries, what was set aside and the group's
-// position are one transaction. The words that go with a position, `1 <highest booked offset>`, tell later whether the
-// position and the ledger belong together.
+// A message that is no payment is rejected: it goes to a topic of its own, with the reason and its offset as headers.
+// Entries, rejected messages and the group's position are one transaction. The metadata of the position, `1 <highest
+// booked offset>`, shows later whether the position and the ledger belong together.
 package ledger
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 	"sync"
@@ -24,83 +25,104 @@ import (
 	"bizumctl/bizum/record"
 )
 
-// Partition is what the ledger needs of one partition of the message log. An offset of -1 means none. After an error of a step nobody knows what has happened; only Fence, on a
-// new Partition, settles that.
-type Partition interface {
-	Reading
-	// Fence ends what a former owner had open, and refuses all that it still tries.
-	Fence(ctx context.Context) error
-	// FirstOutput answers the first record of any partition of the ledger.
-	FirstOutput(ctx context.Context, partition int32) (key, value []byte, found bool, err error)
-	// LastAside answers the source offset that was set aside last.
-	LastAside(ctx context.Context) (int64, error)
+// Log reads one partition of the source, the partitions of a ledger, and the group's position. It reads only what is
+// committed (read_committed, KIP-98) and retries what passes, so that each error ends the work of the partition.
+// An offset of -1 means none.
+type Log interface {
+	// Committed returns the group's position in the partition, once no open transaction can change it, and its metadata.
+	Committed(ctx context.Context) (position int64, metadata string, err error)
+	// Bounds returns the first offset of our partition of a topic, and its last stable offset.
+	Bounds(ctx context.Context, topic string) (start, end int64, err error)
+	// ReadSource calls deliver for each batch from a position on, with the position after it, until deliver returns an
+	// error or ctx ends. It returns an error, too, if retention has deleted the position.
+	ReadSource(ctx context.Context, position int64,
+		deliver func(next int64, records iter.Seq[*record.Record]) error) error
+	// ReadToEnd calls each for the records of any partition of a topic, from an offset or from the start if that is higher,
+	// up to the last stable offset at the time of the call. It returns the partition's start, and that offset.
+	ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
+		each func(*record.Record) error) (start, end int64, err error)
+	// AwaitStable waits until transactions that have written to our partition of the ledger's topics are completed.
+	AwaitStable(ctx context.Context) error
+}
 
-	// A transaction: Begin, Write and Aside, Flush, Commit, End. Flush answers the offset in the ledger after what was
-	// written, 0 if it does not know. Only with End(true) does any of it become visible, together.
-	Begin(ctx context.Context) error
-	Write(ctx context.Context, key, value []byte, timestamp int64) error
-	Aside(ctx context.Context, key, value []byte, timestamp, offset int64, reason string) error
-	Flush(ctx context.Context) (after int64, err error)
+// Output writes one partition of a ledger's topics in transactions: Begin, Write as often as there is something, Flush,
+// Commit, End. Only with End(true) does any of it become visible, all together. After an error of a step nobody knows what
+// the brokers have done; only Fence, of a new Output, settles it.
+type Output interface {
+	// Fence aborts what a former owner has open, and makes the brokers refuse all it still sends.
+	Fence(ctx context.Context) error
+	// Begin begins a transaction that writes to a topic. It waits until the one before is completed, and so visible.
+	Begin(ctx context.Context, topic string) error
+	// Write appends a record to our partition of a topic.
+	Write(ctx context.Context, topic string, key, value []byte, timestamp int64, headers ...record.Header) error
+	// Flush waits until what was written is on all in-sync replicas.
+	Flush(ctx context.Context) error
+	// NextOffset returns the offset after the last record that Flush has waited for in a topic, 0 if that is not known.
+	NextOffset(topic string) int64
+	// Commit adds the group's position, and metadata, to the transaction. It fails if we are no longer a member.
 	Commit(ctx context.Context, position int64, metadata string) error
+	// End commits or aborts the transaction.
 	End(ctx context.Context, commit bool) error
 }
 
-// Reading is the part of Partition that only reads, which is all that an audit needs.
-type Reading interface {
-	// Committed answers the group's position, and only when no transaction is about to change it.
-	Committed(ctx context.Context) (position int64, metadata string, err error)
-	// Bounds answers the first offset that the source still has, and the one after its last.
-	Bounds(ctx context.Context) (start, end int64, err error)
-	// ReadSource hands batches to deliver, each with the position after it, until deliver answers an error or ctx ends.
-	ReadSource(ctx context.Context, position int64,
-		deliver func(next int64, records iter.Seq[*record.Record]) error) error
-	// ReadOutput goes through the ledger from an offset, or from where it starts, to the end that there is now.
-	ReadOutput(ctx context.Context, from int64,
-		each func(*record.Record) error) (start, end int64, err error)
-	// ReadAside goes through what was set aside, by its place there and its offset in the source.
-	ReadAside(ctx context.Context, each func(offset, origin int64) error) error
-	// Settle waits for transactions that are being completed, as far as they matter to the ledger.
-	Settle(ctx context.Context) error
-	// PartitionOf answers to which partition of the source a key belongs.
-	PartitionOf(key []byte) int32
-}
-
-// StopError is what a person has to decide: the ledger does not guess.
+// StopError is an error that a person has to decide about: the ledger does not guess.
 type StopError struct {
-	Reason string
-	Cure   string
+	Cause   Cause
+	Initial bizum.Amount // of OtherInitial: with which the ledger's accounts open
+	Reason  string
 }
 
 func (e *StopError) Error() string { return e.Reason }
 
-func stop(reason, cure string) error { return &StopError{reason, cure} }
+// Cause is why a ledger cannot be continued as it is.
+type Cause int
 
-// Ledger keeps a ledger's partitions, as many at once as its process is given. What it knows of a partition it keeps in
-// mind, so that a partition that comes back is not read again.
+// Causes of a StopError.
+const (
+	OtherSource  Cause = iota // the source was recreated, has got partitions, or has lost what was booked
+	OtherInitial              // accounts open with another balance
+	OtherWriter               // the ledger has records that it does not write
+	Emptied                   // the ledger lacks what the group's position counts
+	Gap                       // retention has deleted messages that were not booked
+	OtherUse                  // the group has a position, but no ledger
+)
+
+func stop(cause Cause, format string, args ...any) error {
+	return &StopError{Cause: cause, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Ledger books the messages of a topic's partitions, of as many at once as its process is assigned. It caches the state of
+// a partition, so that one that is assigned again need not be read again.
 type Ledger struct {
-	Heading
-	Source, Name string        // topics, to name a place
-	Interval     time.Duration // between commits
-	AcceptGap    bool          // go on where messages are missing that the source has lost
-	Strict       bool          // stop at the first message that is rejected
+	Heading   Heading
+	Topics    Topics
+	Interval  time.Duration // between commits
+	AcceptGap bool          // go on where retention has deleted messages that were not booked
+	Strict    bool          // stop at the first message that is rejected
 
 	Now func() time.Time
-	// Ready is told when a partition was taken over.
+	// After returns a channel that receives once a duration has passed; nil: time.After.
+	After func(time.Duration) <-chan time.Time
+	// PartitionOf returns the partition, of so many, where Java's client sends a key.
+	PartitionOf func(key []byte, partitions int32) int32
+
+	// Ready is called when a partition was taken over.
 	Ready func(partition int32)
-	// Tell says what a person should know of a partition.
-	Tell func(partition int32, text string)
-	// Take says whether an entry of an account is wanted for Show, and whether there is room for it; nil: none is wanted.
-	// Without room the partition is not kept on. Untake gives room back, of entries that were not committed after all.
-	Take   func(account []byte) (wanted, room bool)
-	Untake func(entries int)
-	// Show is told what was committed, if that is anything. It is called by the goroutines of all partitions. Its error
-	// ends Keep.
+	// Notice is called with what a person should know of a partition.
+	Notice func(partition int32, text string)
+	// Reserve reports whether an entry of an account is wanted in Show, and whether there is room for it; nil: none is
+	// wanted. Without room the partition is not booked any further. Release returns the room of entries that were not
+	// committed.
+	Reserve func(account []byte) (wanted, room bool)
+	Release func(entries int)
+	// Show is called with what was committed, unless that is nothing but a position. It is called from the goroutines of all
+	// partitions. Its error ends Run.
 	Show func(Committed) error
 
 	mu       sync.Mutex
-	pages    map[int32]*page
-	ours     int            // partitions
-	headings map[int32]bool // of partitions that have ours
+	states   map[int32]*state
+	assigned int            // partitions
+	agreed   map[int32]bool // partitions whose heading is ours
 }
 
 // Committed is what a transaction has made visible.
@@ -114,83 +136,86 @@ type Committed struct {
 	Sole      *bizum.Account // it, if there is only one
 }
 
-// Entry is a payment in the ledger. Its texts are good until Show has returned.
+// Entry is an entry of the ledger. Its texts are valid until Show has returned.
 type Entry struct {
 	bizum.Entry
 	Offset    int64
 	Timestamp int64 // in milliseconds
 }
 
-// Rejected is a message that was set aside.
+// Rejected is a message that was rejected.
 type Rejected struct {
 	Offset int64
 	Reason error
 }
 
-// page is what we know of a partition: its ledger up to an offset of it.
-type page struct {
+// state is what a partition of the ledger has, up to an offset of it.
+type state struct {
 	book   *bizum.Book
-	next   int64 // in the ledger, what is not yet in book
+	next   int64 // offset in the ledger of the first record that is not in book
 	booked int64 // the highest source offset in book
 	headed bool
 }
 
-// recall hands out what is known of a partition. Until it is remembered again it counts as unknown.
-func (l *Ledger) recall(number int32) *page {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	known := l.pages[number]
-	delete(l.pages, number)
-	if known == nil {
-		return l.blank()
-	}
-	return known
-}
-
-// Check says what is wrong when the source topic is not, or no longer, what the ledger is kept of.
+// Check returns a StopError if the ledger cannot be continued under another heading than it has.
 func (l *Ledger) Check(now Heading) error { return l.Heading.differs(now) }
 
-func (l *Ledger) blank() *page { return &page{book: bizum.NewBook(l.Initial), booked: none} }
-
-func (l *Ledger) remember(number int32, p *page) {
+// Retain drops the state of all partitions but those that are assigned to us: other members go on with the others.
+func (l *Ledger) Retain(assigned []int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.pages == nil {
-		l.pages = make(map[int32]*page)
-	}
-	l.pages[number] = p
-}
-
-// Retain forgets all partitions but those that are ours now: somebody else goes on with the others.
-func (l *Ledger) Retain(ours []int32) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ours = len(ours)
-	for number := range l.pages {
-		if !slices.Contains(ours, number) {
-			delete(l.pages, number)
+	l.assigned = len(assigned)
+	for number := range l.states {
+		if !slices.Contains(assigned, number) {
+			delete(l.states, number)
 		}
 	}
 }
 
-// shown is how many entries a transaction may hold for Show: what is bounded is all partitions together.
-func (l *Ledger) shown() int {
+func (l *Ledger) emptyState() *state {
+	return &state{book: bizum.NewBook(l.Heading.Initial), booked: none}
+}
+
+// takeState removes the state of a partition from the cache, or returns an empty one. After an error it is not known to be
+// what the ledger has, and is not put back.
+func (l *Ledger) takeState(number int32) *state {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return max(shownMost/max(l.ours, 1), 1000)
+	known := l.states[number]
+	delete(l.states, number)
+	if known == nil {
+		return l.emptyState()
+	}
+	return known
+}
+
+func (l *Ledger) putState(number int32, s *state) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.states == nil {
+		l.states = make(map[int32]*state)
+	}
+	l.states[number] = s
+}
+
+// shownMax is how many entries a transaction of a partition may hold for Show. The bound is that of all partitions.
+func (l *Ledger) shownMax() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(sharedShownMax/max(l.assigned, 1), 1000)
 }
 
 func (l *Ledger) hasAgreed(number int32) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.headings[number]
+	return l.agreed[number]
 }
 
-func (l *Ledger) agreed(number int32) {
+func (l *Ledger) setAgreed(number int32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.headings == nil {
-		l.headings = make(map[int32]bool)
+	if l.agreed == nil {
+		l.agreed = make(map[int32]bool)
 	}
-	l.headings[number] = true
+	l.agreed[number] = true
 }

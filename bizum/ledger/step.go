@@ -2,5 +2,5 @@
 
 package ledger
 
-// at marks a step, for tests that kill the process there.
+// at marks a step at which a test may kill the process.
 func at(string) {}

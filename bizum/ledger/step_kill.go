@@ -12,7 +12,7 @@ import (
 
 var visits atomic.Int64
 
-// at ends the process, as kill -9 does, when it comes to the step that BIZUMCTL_KILL_AT names for the n-th time:
+// at kills the process with SIGKILL when it comes to a step for the n-th time. BIZUMCTL_KILL_AT has the step and n, such as
 // "committed:3".
 func at(step string) {
 	name, count, _ := strings.Cut(os.Getenv("BIZUMCTL_KILL_AT"), ":")

@@ -1,205 +1,226 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"bizumctl/bizum/record"
 )
 
-// takeOver makes the partition ours and finds out where to go on. Each step is taken only when the one before is done:
-// what is read before the former owner is fenced, or while its last transaction is being completed, may change again.
-// Only what is begun outlasts ctx, in steps.
-func (k *keeper) takeOver(ctx, steps context.Context) error {
-	if err := k.Fence(ctx); err != nil {
+// takeOver makes us the partition's only writer and finds out where to go on. Each step is taken only when the one before
+// is done: what is read before the former owner is fenced, or while its last transaction is being completed, may change
+// again. Only what is begun may outlast ctx, in steps.
+func (p *partition) takeOver(ctx, steps context.Context) error {
+	if err := p.output.Fence(ctx); err != nil { //mutant:fence
 		return err
 	}
 	at("fenced")
-	committed, words, err := k.Partition.Committed(ctx)
+	committed, meta, err := p.log.Committed(ctx)
 	if err != nil {
 		return err
 	}
-	at("position")
-	if err := k.restore(ctx); err != nil {
+	at("position")                         //mutant:position-read
+	if err := p.restore(ctx); err != nil { //mutant:restore
 		return err
 	}
-	at("restored")
-	if k.position, err = k.goOnAt(ctx, committed, words); err != nil {
+	at("restored") //mutant:restored
+	if p.position, err = p.findPosition(ctx, committed, meta); err != nil {
 		return err
 	}
-	if k.committed = committed; k.position != committed || words != metadata(k.page.booked) {
-		k.committed = none // it is somebody else's, and means nothing
+	if p.committed = committed; p.position != committed || meta != metadata(p.state.booked) {
+		p.committed = none // it is not ours, and means nothing
 	}
-	if !k.page.headed {
-		if err := k.head(steps); err != nil {
+	if !p.state.headed {
+		if err := p.writeHeading(steps); err != nil {
 			return err
 		}
 	}
 	at("headed")
-	return k.agree(ctx)
+	return p.compareHeadings(ctx)
 }
 
-// restore reads what the ledger has and we do not know yet.
-func (k *keeper) restore(ctx context.Context) error {
-	from := k.page.next
-	start, end, err := k.ReadOutput(ctx, from, k.reread)
+// restore reads what the ledger has and state does not.
+func (p *partition) restore(ctx context.Context) error {
+	topic, from := p.ledger.Topics.Entries, p.state.next
+	start, end, err := p.log.ReadToEnd(ctx, topic, p.number, from, p.restoreRecord)
 	if from > 0 && err == nil && (start > from || end < from) { // it is not the ledger that we knew
-		k.page = k.blank()
-		start, end, err = k.ReadOutput(ctx, 0, k.reread)
+		p.state = p.ledger.emptyState()
+		start, end, err = p.log.ReadToEnd(ctx, topic, p.number, 0, p.restoreRecord)
 	}
 	if err != nil {
 		return err
 	}
-	if !k.page.headed && start > 0 {
-		return k.broken(start, "the ledger begins there: what came before, and its heading, is gone")
+	if !p.state.headed && start > 0 {
+		return p.foreign(start, "the ledger begins there: what came before, and its heading, is gone")
 	}
-	k.page.next = max(k.page.next, end)
+	p.state.next = max(p.state.next, end)
 	return nil
 }
 
-// reread takes a record of the ledger into the book.
-func (k *keeper) reread(r *record.Record) error {
+// restoreRecord takes a record of the ledger into the state.
+func (p *partition) restoreRecord(r *record.Record) error {
 	at("restoring")
-	key, value, offset := r.Key, r.Value, r.Offset
-	if !k.page.headed {
-		heading, err := ParseHeading(key, value)
+	s := p.state
+	if !s.headed {
+		heading, err := ParseHeading(r.Key, r.Value)
 		if err != nil {
-			return k.broken(offset, err.Error())
+			return p.foreign(r.Offset, err.Error())
 		}
-		k.page.headed, k.page.next = true, offset+1
-		return heading.differs(k.Heading)
+		if err := heading.differs(p.ledger.Heading); err != nil { //mutant:own-heading
+			return err // and the state, which may be cached, is not that of a ledger of ours
+		}
+		s.headed = true //mutant:headed
+		s.next = r.Offset + 1
+		return nil
 	}
-	entry, err := parsePosted(value)
+	entry, err := parsePosted(r.Value)
 	switch {
-	case len(key) == 0:
-		return k.broken(offset, "an entry without an account")
+	case len(r.Key) == 0:
+		return p.foreign(r.Offset, "an entry without an account")
 	case err != nil:
-		return k.broken(offset, fmt.Sprintf("%v: account %.40q, %.80q", err, key, value))
-	case entry.offset <= k.page.booked:
-		return k.broken(offset, fmt.Sprintf("an entry for offset %d of the topic stands after one for %d", entry.offset,
-			k.page.booked))
+		return p.foreign(r.Offset, fmt.Sprintf("%v: account %.40q, %.80q", err, r.Key, r.Value))
+	case entry.offset <= s.booked:
+		return p.foreign(r.Offset, fmt.Sprintf("an entry for offset %d of the topic stands after one for %d", entry.offset,
+			s.booked))
 	}
-	k.page.book.Set(key, entry.balance)
-	k.page.booked, k.page.next = entry.offset, offset+1
+	s.book.Set(r.Key, entry.balance)
+	s.booked, s.next = entry.offset, r.Offset+1
 	return nil
 }
 
-// broken is a ledger that somebody else has changed.
-func (k *keeper) broken(offset int64, what string) error {
-	return stop(fmt.Sprintf("record at %s/%d@%d: %s", k.Name, k.number, offset, what),
-		"somebody else has changed this ledger: bizumctl audit tells more; keep a new one in another --group")
+// foreign returns the error of a ledger that something else has written to.
+func (p *partition) foreign(offset int64, what string) error {
+	return stop(OtherWriter, "record at %s/%d@%d: %s", p.ledger.Topics.Entries, p.number, offset, what)
 }
 
-// goOnAt finds the position to go on at, from the group's and from what the ledger has.
-func (k *keeper) goOnAt(ctx context.Context, committed int64, words string) (position int64, err error) {
-	counted, ours := parseMetadata(words)
+// findPosition returns the source offset to go on at, from the group's position and its metadata, and from what the ledger
+// has.
+func (p *partition) findPosition(ctx context.Context, committed int64, meta string) (position int64, err error) {
+	counted, ours := parseMetadata(meta)
 	ours = ours && committed >= 0
-	start, end, err := k.Bounds(ctx)
+	start, end, err := p.log.Bounds(ctx, p.ledger.Topics.Source)
 	if err != nil {
 		return 0, err
 	}
-	switch {
-	case ours && counted > k.page.booked:
-		return 0, stop(fmt.Sprintf("ledger %s/%d: the group's position counts payments up to offset %d, the ledger has them "+
-			"up to %d: was it emptied or cut?", k.Name, k.number, counted, k.page.booked),
-			"bring the ledger back, or keep a new one in another --group")
-	case ours && counted == k.page.booked && committed > counted:
+	switch booked := p.state.booked; {
+	case ours && counted > booked: //mutant:counted-beyond
+		return 0, stop(Emptied, "ledger %s/%d: the group's position counts payments up to offset %d, the ledger has them "+
+			"up to %d: was it emptied or cut?", p.ledger.Topics.Entries, p.number, counted, booked)
+	case ours && counted == booked && committed > counted: //mutant:position-ours
 		position = committed
 	default:
-		if position, err = k.withoutPosition(ctx, committed, start); err != nil {
+		if position, err = p.positionFromLedger(ctx, committed, start); err != nil {
 			return 0, err
 		}
 	}
 	if position > end {
-		return 0, stop(fmt.Sprintf("partition %d: the topic ends at offset %d, before position %d: it has lost messages "+
-			"that were booked", k.number, end, position), "keep a new ledger: take another --group")
+		return 0, stop(OtherSource, "partition %d: the topic ends at offset %d, before position %d: it has lost messages "+
+			"that were booked", p.number, end, position)
 	}
 	if start > position {
 		gone := fmt.Sprintf("the topic starts at offset %d: %d offsets from %d on are gone", start, start-position, position)
-		if !k.AcceptGap {
-			return 0, stop(fmt.Sprintf("partition %d: %s, unbooked", k.number, gone),
-				"to go on without them: --accept-gap")
+		if !p.ledger.AcceptGap { //mutant:gap
+			return 0, stop(Gap, "partition %d: %s, unbooked", p.number, gone)
 		}
-		k.tell("%s, and accepted", gone)
+		p.notice("%s, and accepted", gone)
 		position = start
 	}
 	return position, nil
 }
 
-// withoutPosition goes on after what the ledger, or what was set aside, has last. The group's position is missing, or
-// somebody else's.
-func (k *keeper) withoutPosition(ctx context.Context, committed, start int64) (int64, error) {
-	aside, err := k.LastAside(ctx)
+// positionFromLedger returns the offset after the last message that was booked or rejected. The group's position is
+// missing, or is not ours.
+func (p *partition) positionFromLedger(ctx context.Context, committed, start int64) (int64, error) {
+	rejected, err := lastRejected(ctx, p.log, p.ledger.Topics.Rejected, p.number)
 	if err != nil {
 		return 0, err
 	}
-	last := max(k.page.booked, aside)
+	last := max(p.state.booked, rejected) //mutant:rejected
 	switch {
 	case last >= 0 && committed >= 0:
-		k.tell("the group's position was set to %d by something else; going on after the last entry, at offset %d",
+		p.notice("the group's position was set to %d by something else; going on after the last entry, at offset %d",
 			committed, last+1)
 	case last >= 0:
-		k.tell("the group's position is gone; going on after the last entry, at offset %d", last+1)
-	case committed >= 0 && !k.page.headed:
-		return 0, stop(fmt.Sprintf("partition %d: the group has position %d, but no ledger: something else uses it",
-			k.number, committed), "take another --group")
+		p.notice("the group's position is gone; going on after the last entry, at offset %d", last+1)
+	case committed >= 0 && !p.state.headed:
+		return 0, stop(OtherUse, "partition %d: the group has position %d, but no ledger: something else uses it",
+			p.number, committed)
 	case committed >= 0:
-		k.tell("the group's position was set to %d by something else; nothing is booked yet", committed)
-	case start > 0 && !k.page.headed:
-		k.tell("the topic starts at offset %d, and so does the ledger", start)
+		p.notice("the group's position was set to %d by something else; nothing is booked yet", committed)
+	case start > 0 && !p.state.headed:
+		p.notice("the topic starts at offset %d, and so does the ledger", start)
 		return start, nil
 	}
 	return last + 1, nil
 }
 
-// head writes the heading, in a transaction of its own: before any entry, and visible to those who take over other
-// partitions.
-func (k *keeper) head(ctx context.Context) error {
-	if err := k.begin(ctx); err != nil {
+// writeHeading writes the heading, in a transaction of its own: before any entry, and visible to members that take over
+// other partitions.
+func (p *partition) writeHeading(ctx context.Context) error {
+	if err := p.begin(ctx); err != nil {
 		return err
 	}
-	emptyKey := []byte{} // not a missing one, which a compacted topic refuses
-	if err := k.Write(ctx, emptyKey, k.Value(), k.Now().UnixMilli()); err != nil {
-		return k.doubt(err)
+	l, emptyKey := p.ledger, []byte{} // not nil, which a compacted topic refuses
+	if err := p.output.Write(ctx, l.Topics.Entries, emptyKey, l.Heading.Value(), l.Now().UnixMilli()); err != nil {
+		return p.failed(err)
 	}
-	if err := k.commit(ctx); err != nil {
+	if err := p.commit(ctx); err != nil {
 		return err
 	}
-	k.page.headed = true
-	k.doubtful = k.doubtful || k.page.next == 0 // where the heading is, is not known
-	// Kafka lets a transaction begin when the one before is all written, and so our heading is there for the others.
-	if err := k.begin(ctx); err != nil {
+	p.state.headed = true
+	if p.output.NextOffset(l.Topics.Entries) == 0 { //mutant:heading-place
+		p.uncertain = true // where the heading is, is not known
+	}
+	// A transaction begins only when the one before is completed: after this one our heading is visible to the others.
+	if err := p.begin(ctx); err != nil { //mutant:heading-awaited
 		return err
 	}
-	if err := k.End(ctx, false); err != nil {
-		return k.doubt(err)
+	if err := p.output.End(ctx, false); err != nil { //mutant:heading-visible
+		return p.failed(err)
 	}
-	k.open = false
+	p.open = false
 	return nil
 }
 
-// agree compares the headings of all partitions. It does so after our own is there: of two who begin a ledger at once,
-// with different ideas of it, at least one sees the other's.
-func (k *keeper) agree(ctx context.Context) error {
-	for other := range k.Partitions {
-		if other == k.number || k.hasAgreed(other) {
+// compareHeadings returns a StopError if another partition of the ledger has another heading. It is called when our own is
+// visible: of two processes that begin a ledger at once, with different headings, at least one sees the other's.
+func (p *partition) compareHeadings(ctx context.Context) error {
+	l := p.ledger
+	for other := range l.Heading.Partitions {
+		if other == p.number || l.hasAgreed(other) {
 			continue
 		}
-		key, value, found, err := k.FirstOutput(ctx, other)
+		first, err := p.firstRecord(ctx, other)
 		if err != nil {
 			return err
 		}
-		if !found {
+		if first == nil {
 			continue
 		}
-		heading, err := ParseHeading(key, value)
+		heading, err := ParseHeading(first.Key, first.Value)
 		if err != nil {
-			return stop(fmt.Sprintf("ledger %s/%d: %v", k.Name, other, err), "keep a new ledger: take another --group")
+			return stop(OtherSource, "ledger %s/%d: %v", l.Topics.Entries, other, err)
 		}
-		if err := heading.differs(k.Heading); err != nil {
+		if err := heading.differs(l.Heading); err != nil { //mutant:other-heading
 			return err
 		}
-		k.agreed(other)
+		l.setAgreed(other)
 	}
 	return nil
+}
+
+var errFound = errors.New("found")
+
+// firstRecord returns key and value of the first record of a partition of the ledger, nil if there is none yet.
+func (p *partition) firstRecord(ctx context.Context, number int32) (first *record.Record, err error) {
+	_, _, err = p.log.ReadToEnd(ctx, p.ledger.Topics.Entries, number, 0, func(r *record.Record) error {
+		first = &record.Record{Position: r.Position, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
+		return errFound
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return first, err
 }

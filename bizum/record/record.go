@@ -28,6 +28,12 @@ type Record struct {
 	Headers    Headers
 }
 
+// Header is a header of a record to be written.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
 // Headers are the headers of a record as a batch encodes them (KIP-82): their number as a zigzag varint, then the name
 // and the value of each, every one after its length. A length of -1 is a value of nil.
 type Headers []byte

@@ -1,0 +1,112 @@
+package kafka
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"bizumctl/bizum/record"
+)
+
+// PartitionLog reads what belongs to one partition of a group's work: the partition of the source topic, the partitions
+// of the same number in the topics that the work is written to, its outputs, and the position that the group has
+// committed. TransactionalPartition writes.
+//
+// All reading is read_committed (KIP-98): what an open transaction has written, and what comes after it, is not there
+// yet. An error is final: what passes is retried, without limit where no limit is named, until ctx ends.
+type PartitionLog struct {
+	cluster   *Cluster
+	group     string
+	source    string // topic
+	sourceID  string
+	outputs   []string // topics
+	partition int32
+
+	groupCoordinator *coordinator
+}
+
+// PartitionLog returns the log of one partition. It connects with the first request. If the source topic no longer has
+// the id sourceID, methods that read the source return ErrNewTopic. The caller closes it.
+func (c *Cluster) PartitionLog(group, source, sourceID string, partition int32, outputs ...string) *PartitionLog {
+	return &PartitionLog{cluster: c, group: group, source: source, sourceID: sourceID, outputs: outputs,
+		partition: partition, groupCoordinator: c.groupCoordinator(group)}
+}
+
+// Close closes the connection to the group's coordinator.
+func (l *PartitionLog) Close() { l.groupCoordinator.close() }
+
+// Committed returns the position that the group has committed in the source partition, -1 if there is none, and its
+// metadata. It waits for a transaction that is being completed (RequireStable, KIP-447), up to 20 s. After an error only
+// a new session helps: Group.Run joins again.
+func (l *PartitionLog) Committed(ctx context.Context) (position int64, metadata string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stableTimeout)
+	defer cancel()
+	all, err := l.cluster.committed(ctx, l.groupCoordinator, l.group, l.source, []int32{l.partition})
+	if err != nil {
+		return 0, "", sessionError{error: err}
+	}
+	return all[l.partition].Offset, all[l.partition].Metadata, nil
+}
+
+// Bounds returns the first offset of our partition of a topic and its last stable offset. For the source, the error is
+// ErrNewTopic if the topic was recreated.
+func (l *PartitionLog) Bounds(ctx context.Context, topic string) (start, end int64, err error) {
+	if topic == l.source {
+		found, err := l.cluster.Topic(ctx, topic)
+		if err == nil && found.ID != l.sourceID {
+			err = ErrNewTopic
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+	}
+	return l.cluster.bounds(ctx, topic, l.partition)
+}
+
+// ReadSource calls deliver for each batch of the source partition from position on, with the position after it, until
+// deliver returns an error or ctx ends; it returns that error. Records are valid until deliver returns. It returns an
+// OutOfRangeError if the partition has no such position, and ErrNewTopic if the topic was recreated.
+func (l *PartitionLog) ReadSource(ctx context.Context, position int64,
+	deliver func(next int64, records iter.Seq[*record.Record]) error) error {
+	return l.cluster.reader(l.source, l.sourceID, l.partition, position).run(ctx, func(b Batch) error {
+		return deliver(b.Next, b.Records)
+	})
+}
+
+// ReadToEnd is Cluster.ReadToEnd: it calls each for the records of any partition of a topic, from an offset, or from the
+// partition's start if that is higher, up to the last stable offset at the time of the call. It returns that start and
+// that end.
+func (l *PartitionLog) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
+	each func(*record.Record) error) (start, end int64, err error) {
+	return l.cluster.ReadToEnd(ctx, topic, partition, from, each)
+}
+
+// stableTimeout is longer than a transaction of ours can be open and Kafka takes to notice that it timed out.
+const stableTimeout = 2 * transactionTimeout
+
+// AwaitStable waits until every record that our partitions of the outputs have now is committed or aborted, but no longer
+// than a transaction can be open that nobody ends; then it returns nil too.
+func (l *PartitionLog) AwaitStable(ctx context.Context) error {
+	_, err := l.awaitStable(ctx, stableTimeout)
+	return err
+}
+
+// awaitStable is AwaitStable with a timeout, and reports whether the outputs are stable.
+func (l *PartitionLog) awaitStable(ctx context.Context, timeout time.Duration) (stable bool, err error) {
+	wait, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for _, topic := range l.outputs {
+		written, err := l.cluster.highWatermark(wait, topic, l.partition)
+		for lastStable := int64(0); err == nil && lastStable < written; {
+			lastStable, err = l.cluster.Offset(wait, topic, l.partition, End)
+			time.Sleep(transactionPause) // between two requests
+		}
+		if err != nil && wait.Err() != nil {
+			return false, ctx.Err()
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}

@@ -1,0 +1,408 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"bizumctl/bizum"
+	"bizumctl/bizum/record"
+)
+
+const (
+	sharedShownMax = 100_000         // entries that all open transactions hold for Show
+	finishTimeout  = 4 * time.Second // for an open transaction, once ctx has ended
+)
+
+// partition is a partition of the ledger that is ours, from taking it over until it is revoked.
+type partition struct {
+	ledger *Ledger
+	log    Log
+	output Output
+	number int32
+	state  *state
+
+	position  int64     // in the source, after what was booked
+	committed int64     // the group's position, as far as we know; none if it is not ours
+	open      bool      // a transaction, whose entries are in state already
+	uncertain bool      // what the brokers have done, or where in the ledger it is
+	end       error     // with which to end once what came before it is committed
+	full      bool      // there is no room for more entries
+	last      time.Time // of a commit
+	line      []byte
+	done      Committed // by the open transaction
+	texts     []byte    // of its entries
+}
+
+// batch is what the reading goroutine hands to the booking one.
+type batch struct {
+	next    int64
+	records iter.Seq[*record.Record]
+	booked  chan struct{} // closed when its records are no longer used
+}
+
+// Run takes a partition over, books its messages and commits them every Interval until ctx ends; then it commits what is
+// booked, within 4 s, and returns nil. A StopError needs a person's decision. All other errors are those of log and
+// output, which can no longer be used, of Show, and of messages at which to stop.
+func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) (err error) {
+	p := l.partition(number, log, output)
+	steps, cancel := outlasting(ctx, finishTimeout)
+	defer cancel()
+	defer p.close(steps)
+	if err := p.takeOver(ctx, steps); err != nil {
+		if ctx.Err() != nil {
+			return nil // nothing was booked yet
+		}
+		return err
+	}
+	p.noticeStart()
+	l.Ready(number)
+	for {
+		err := p.book(ctx, steps)
+		var reading readError
+		if !errors.As(err, &reading) {
+			return err
+		}
+		// Retention may have deleted what comes next.
+		position, err := p.findPosition(ctx, p.position, metadata(p.state.booked))
+		if err != nil {
+			return err
+		}
+		if position == p.position {
+			return reading.error
+		}
+		p.position = position
+	}
+}
+
+// readError is an error of reading the source.
+type readError struct{ error }
+
+func (l *Ledger) partition(number int32, log Log, output Output) *partition {
+	return &partition{ledger: l, log: log, output: output, number: number, state: l.takeState(number)}
+}
+
+// outlasting returns a context that ends a while after ctx.
+func outlasting(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
+	return longer, cancel
+}
+
+// book books what the source has and commits it, every Interval, until ctx ends. What was begun may outlast ctx, in steps.
+func (p *partition) book(ctx, steps context.Context) error {
+	reading, stop := context.WithCancel(ctx)
+	defer stop()
+	batches, failed, ended := make(chan batch), make(chan error, 1), make(chan struct{})
+	defer close(ended)
+	go func() { failed <- p.read(reading, batches, ended) }()
+	due := p.ledger.after(p.ledger.Interval) // nil: nothing waits to be committed
+	for p.end == nil && !p.full {
+		select {
+		case b := <-batches:
+			at("fetched")
+			if err := p.bookBatch(steps, b); err != nil {
+				return err
+			}
+			close(b.booked)
+		case <-due:
+			due = nil
+		case err := <-failed:
+			if ctx.Err() != nil {
+				return p.finish(steps)
+			}
+			if err := p.commit(steps); err != nil {
+				return err
+			}
+			return readError{err}
+		case <-ctx.Done():
+			return p.finish(steps)
+		}
+		wait := p.ledger.Interval - p.ledger.Now().Sub(p.last)
+		switch {
+		case p.position == p.committed: // nothing to commit
+		case wait > 0 && len(p.done.Entries)+len(p.done.Rejected) < p.ledger.shownMax():
+			if due == nil {
+				due = p.ledger.after(wait)
+			}
+		default:
+			if err := p.commit(steps); err != nil {
+				return err
+			}
+		}
+	}
+	if err := p.commit(steps); err != nil {
+		return err
+	}
+	if p.end != nil {
+		return p.end
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (l *Ledger) after(d time.Duration) <-chan time.Time {
+	if l.After == nil {
+		return time.After(d)
+	}
+	return l.After(d)
+}
+
+// finish commits what is booked when ctx has ended.
+func (p *partition) finish(ctx context.Context) error {
+	booked := p.done.Booked
+	err := p.commit(ctx)
+	switch {
+	case err == nil || !p.uncertain: // the error is that of Show
+		return err
+	case !p.open:
+		return nil // a position alone is no loss
+	}
+	return fmt.Errorf("%d bizums were booked, but not committed; who goes on books them again: %w", booked, err)
+}
+
+// read sends the batches of the source, and waits until each is booked, or nothing more is: its records are valid only
+// until deliver returns.
+func (p *partition) read(ctx context.Context, batches chan<- batch, ended <-chan struct{}) error {
+	return p.log.ReadSource(ctx, p.position, func(next int64, records iter.Seq[*record.Record]) error {
+		b := batch{next, records, make(chan struct{})}
+		select {
+		case batches <- b:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		select {
+		case <-b.booked:
+		case <-ended:
+		}
+		return nil
+	})
+}
+
+// bookBatch books a batch in the open transaction. A message from the future is booked with the time of now, and one
+// without a time, or from before 1970, with that of 1970: Kafka 4 accepts no others, unless a topic is configured so
+// (LogValidator; its test of what is too old overflows).
+func (p *partition) bookBatch(ctx context.Context, b batch) error {
+	now := p.ledger.Now().UnixMilli()
+	for r := range ahead(p.state.book, b.records) {
+		if !p.open {
+			if err := p.begin(ctx); err != nil {
+				return err
+			}
+		}
+		if err := p.bookMessage(ctx, r, max(min(r.Timestamp, now), 0)); err != nil {
+			return err
+		}
+		if p.end != nil || p.full {
+			return nil
+		}
+		p.position = r.Offset + 1
+	}
+	p.position = b.next
+	return nil
+}
+
+// ahead returns the records of a batch, and has a book prefetch their accounts, some at a time.
+func ahead(book *bizum.Book, records iter.Seq[*record.Record]) iter.Seq[*record.Record] {
+	return func(yield func(*record.Record) bool) {
+		var block [64]record.Record
+		var keys [len(block)][]byte
+		n := 0
+		flush := func() bool {
+			book.Prefetch(keys[:n])
+			for i := range block[:n] {
+				if !yield(&block[i]) {
+					return false
+				}
+			}
+			n = 0
+			return true
+		}
+		for r := range records {
+			block[n], keys[n] = *r, r.Key
+			if n++; n == len(block) && !flush() {
+				return
+			}
+		}
+		flush()
+	}
+}
+
+// bookMessage writes the entry of a payment, or rejects a message, with a timestamp that Kafka accepts.
+func (p *partition) bookMessage(ctx context.Context, r *record.Record, timestamp int64) error {
+	l, key := p.ledger, r.Key
+	payment, err := bizum.ParsePayment(r.Value)
+	if err == nil {
+		err = belongs(key, p.number, l.Heading.Partitions, l.PartitionOf)
+	}
+	if err != nil {
+		return p.reject(ctx, r, timestamp, err)
+	}
+	at("parsed")
+	if len(key) == 0 {
+		key = defaultAccount
+	}
+	wanted, room := false, true
+	if l.Reserve != nil {
+		if wanted, room = l.Reserve(key); !room {
+			p.full = true
+			return nil
+		}
+	}
+	entry, err := p.state.book.Apply(key, payment)
+	if err != nil {
+		return fmt.Errorf("message at %s/%d@%d: %w", l.Topics.Source, p.number, r.Offset, err)
+	}
+	at("applied")
+	if wanted {
+		p.done.Entries = append(p.done.Entries, Entry{p.clone(entry), r.Offset, timestamp})
+	}
+	p.done.Booked++
+	if payment.Rounded {
+		p.done.Rounded++
+	}
+	p.state.booked = r.Offset
+	p.line = appendPosted(p.line[:0], &posted{payment, entry.Balance, r.Offset})
+	if err := p.output.Write(ctx, l.Topics.Entries, key, p.line, timestamp); err != nil { //mutant:write
+		return p.failed(err)
+	}
+	at("written")
+	return nil
+}
+
+// clone returns a copy of an entry that outlasts its batch: its texts are valid until the open transaction was shown.
+func (p *partition) clone(e bizum.Entry) bizum.Entry {
+	for _, text := range []*[]byte{&e.Name, &e.Concept, &e.Account} {
+		start := len(p.texts)
+		p.texts = append(p.texts, *text...)
+		*text = p.texts[start:len(p.texts):len(p.texts)]
+	}
+	return e
+}
+
+// keyBytesMax is the longest name of an account.
+const keyBytesMax = bizum.MaxMessage
+
+var defaultAccount = []byte(bizum.DefaultAccount)
+
+// belongs returns an error if a message's account is not booked in this partition. An account has one book, in the
+// partition of its key.
+func belongs(key []byte, number, partitions int32, partitionOf func(key []byte, partitions int32) int32) error {
+	if len(key) > keyBytesMax {
+		return errors.New("key longer than 64 KiB")
+	}
+	if partitions == 1 {
+		return nil
+	}
+	if len(key) == 0 {
+		return fmt.Errorf("no key: in a topic of %d partitions it must name the account", partitions)
+	}
+	if home := partitionOf(key, partitions); home != number { //mutant:home
+		return fmt.Errorf("key %.40q belongs in partition %d: its sender must choose partitions as Java's client does "+
+			"(kcat: -X partitioner=murmur2_random)", key, home)
+	}
+	return nil
+}
+
+// reject writes a message, cut at 64 KiB, to the topic of rejected ones.
+func (p *partition) reject(ctx context.Context, r *record.Record, timestamp int64, reason error) error {
+	if p.ledger.Strict {
+		p.end = fmt.Errorf("message at %s/%d@%d: %w", p.ledger.Topics.Source, p.number, r.Offset, reason)
+		return nil
+	}
+	cut := func(b []byte) []byte { return b[:min(len(b), bizum.MaxMessage)] }
+	if err := p.output.Write(ctx, p.ledger.Topics.Rejected, cut(r.Key), cut(r.Value), timestamp,
+		rejectedHeaders(r.Offset, reason)...); err != nil {
+		return p.failed(err)
+	}
+	p.done.Rejected = append(p.done.Rejected, Rejected{r.Offset, reason})
+	return nil
+}
+
+func (p *partition) begin(ctx context.Context) error {
+	if err := p.output.Begin(ctx, p.ledger.Topics.Entries); err != nil {
+		return p.failed(err)
+	}
+	at("begun")
+	p.open = true
+	return nil
+}
+
+// commit makes what was booked visible, with the position after it, and then shows it.
+func (p *partition) commit(ctx context.Context) error {
+	if !p.open && p.position == p.committed {
+		return nil
+	}
+	if err := p.output.Flush(ctx); err != nil {
+		return p.failed(err)
+	}
+	at("sent")
+	if err := p.output.Commit(ctx, p.position, metadata(p.state.booked)); err != nil { //mutant:position
+		return p.failed(err)
+	}
+	at("positioned")
+	if err := p.output.End(ctx, true); err != nil { //mutant:end
+		return p.failed(err)
+	}
+	at("committed")
+	next := p.output.NextOffset(p.ledger.Topics.Entries)
+	p.state.next = max(p.state.next, next)
+	if next == 0 && p.done.Booked > 0 { //mutant:entries-place
+		p.uncertain = true
+	}
+	p.open, p.committed, p.last = false, p.position, p.ledger.Now()
+	return p.show() //mutant:show
+}
+
+// show passes on what was committed.
+func (p *partition) show() error {
+	done := p.done
+	p.done = Committed{}
+	defer func() { p.texts = p.texts[:0] }()
+	if len(done.Rejected)+done.Booked == 0 {
+		return nil
+	}
+	done.Partition, done.Accounts = p.number, p.state.book.Len()
+	if done.Accounts == 1 {
+		done.Sole = &p.state.book.Accounts()[0]
+	}
+	return p.ledger.Show(done)
+}
+
+// failed notes that a step has failed, so that nothing is built on what it may have done.
+func (p *partition) failed(err error) error {
+	p.uncertain = true
+	return err
+}
+
+// close aborts what is open, and caches the state if it is what the ledger has.
+func (p *partition) close(ctx context.Context) {
+	if p.ledger.Release != nil {
+		p.ledger.Release(len(p.done.Entries))
+	}
+	if p.uncertain { //mutant:uncertain
+		return // what is open ends by its timeout, or when the partition is taken over
+	}
+	if p.open { //mutant:open
+		_ = p.output.End(ctx, false)
+		return
+	}
+	p.ledger.putState(p.number, p.state)
+}
+
+// noticeStart reports where the partition goes on.
+func (p *partition) noticeStart() {
+	switch accounts := p.state.book.Len(); {
+	case accounts == 1:
+		account := p.state.book.Accounts()[0]
+		p.notice("going on at offset %d: account %s has %v €", p.position, account.Name, account.Balance)
+	case accounts > 1:
+		p.notice("going on at offset %d: %d accounts", p.position, accounts)
+	}
+}
+
+func (p *partition) notice(format string, args ...any) {
+	p.ledger.Notice(p.number, fmt.Sprintf(format, args...))
+}
