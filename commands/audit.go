@@ -13,6 +13,7 @@ import (
 
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
+	"bizumctl/commands/console"
 )
 
 type auditOptions struct {
@@ -41,11 +42,11 @@ func newAudit(env Env) *cli.Command {
 	}
 }
 
-func (o *auditOptions) run(ctx context.Context, env Env, console *console) error {
+func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if o.group == "" {
 		return misuse("audit wants the group whose ledger it is: --group (-g) NAME")
 	}
-	cluster, err := o.open(env, console)
+	cluster, err := o.open(env, screen)
 	if err != nil {
 		return err
 	}
@@ -75,15 +76,15 @@ func (o *auditOptions) run(ctx context.Context, env Env, console *console) error
 	var payments atomic.Int64
 	audit := &ledger.Audit{Source: books.source, Name: books.ledger, Topic: source.ID, Partitions: source.Partitions,
 		CompactionLag: entries.CompactionLag, Now: env.Now, Progress: func(more int) {
-			if n := payments.Add(int64(more)); console.progressDue() {
-				console.showProgress(humanize.Comma(n) + " payments compared")
+			if n := payments.Add(int64(more)); screen.ProgressDue() {
+				screen.ShowProgress(humanize.Comma(n) + " payments compared")
 			}
 		}}
 	proofs, err := books.audit(ctx, audit)
 	if err != nil {
 		return anew(err)
 	}
-	return o.tell(console, proofs)
+	return o.tell(screen, proofs)
 }
 
 // audit proves all partitions, side by side.
@@ -114,7 +115,7 @@ func (b *books) audit(ctx context.Context, audit *ledger.Audit) ([]*ledger.Proof
 }
 
 // tell tells what was found: the first difference of each kind, and the sums.
-func (o *auditOptions) tell(console *console, proofs []*ledger.Proof) error {
+func (o *auditOptions) tell(screen *console.Console, proofs []*ledger.Proof) error {
 	var sum ledger.Proof
 	var first *ledger.Heading
 	for _, p := range proofs {
@@ -122,7 +123,7 @@ func (o *auditOptions) tell(console *console, proofs []*ledger.Proof) error {
 			return fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", o.group, p.Partition,
 				p.Heading.Value(), first.Value())
 		}
-		console.remark("%s/%d: compared from offset %d up to %d", o.topic, p.Partition, p.From, p.To)
+		screen.Noticef("%s/%d: compared from offset %d up to %d", o.topic, p.Partition, p.From, p.To)
 		sum.Payments += p.Payments
 		sum.Accounts += p.Accounts
 		sum.Rejected += p.Rejected
@@ -140,7 +141,7 @@ func (o *auditOptions) tell(console *console, proofs []*ledger.Proof) error {
 		if sum.First[i] == "" {
 			continue
 		}
-		if err := console.line(fmt.Appendf(nil, "%s: %s", kind, sum.First[i])); err != nil {
+		if err := screen.Line(fmt.Appendf(nil, "%s: %s", kind, sum.First[i])); err != nil {
 			return err
 		}
 	}
@@ -153,10 +154,10 @@ func (o *auditOptions) tell(console *console, proofs []*ledger.Proof) error {
 	if sum.Compacted > 0 {
 		text += fmt.Sprintf(", %s compacted", humanize.Comma(sum.Compacted))
 	}
-	if err := console.line([]byte(text)); err != nil {
+	if err := screen.Line([]byte(text)); err != nil {
 		return err
 	}
-	if err := console.flush(); err != nil {
+	if err := screen.Flush(); err != nil {
 		return err
 	}
 	if !sum.Right() {

@@ -11,6 +11,7 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/record"
+	"bizumctl/commands/console"
 )
 
 type balanceOptions struct {
@@ -70,21 +71,21 @@ func (o *balanceOptions) check() error {
 		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count))
 }
 
-func (o *balanceOptions) run(ctx context.Context, env Env, console *console) error {
+func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	cluster, err := o.open(env, console)
+	cluster, err := o.open(env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit}
+	f := &follower{cluster: cluster, topic: o.topic, console: screen, now: env.Now, exit: o.exit}
 	if o.output == "none" && o.count == 0 {
 		return o.fold(ctx, f)
 	}
-	view := &view{console: console, topic: o.topic, stop: o.bad == "stop", count: o.count}
-	show, err := o.shower(console)
+	view := &view{console: screen, topic: o.topic, stop: o.bad == "stop", count: o.count}
+	show, err := o.shower(screen)
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,7 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 		}
 		return view.shown(show(r, &entry))
 	})
-	err = f.run(ctx, handle, console.flush)
+	err = f.run(ctx, handle, screen.Flush)
 	if err == nil || ctx.Err() != nil {
 		o.summary(view, book)
 	}
@@ -107,31 +108,31 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 }
 
 // shower makes what shows an entry in the output format.
-func (o *balanceOptions) shower(c *console) (func(*record.Record, *bizum.Entry) error, error) {
+func (o *balanceOptions) shower(c *console.Console) (func(*record.Record, *bizum.Entry) error, error) {
 	switch o.output {
 	case "none":
 		return func(*record.Record, *bizum.Entry) error { return nil }, nil
 	case "table":
-		statement := newStatement(c, true)
+		statement := console.NewStatement(c, true)
 		return func(r *record.Record, e *bizum.Entry) error {
 			if e.Opens {
-				if err := statement.opening(e.Account, o.initial); err != nil {
+				if err := statement.Opening(e.Account, o.initial); err != nil {
 					return err
 				}
 			}
-			return statement.row(r.Timestamp, e.Account, &e.Payment, e.Balance)
+			return statement.Row(r.Timestamp, e.Account, &e.Payment, e.Balance)
 		}, nil
 	}
-	lines, err := newLines(c, o.output, true)
+	lines, err := console.NewLines(c, o.output, true)
 	return func(r *record.Record, e *bizum.Entry) error {
-		return lines.show(r, &e.Payment, e.Balance)
+		return lines.Row(r, &e.Payment, e.Balance)
 	}, err
 }
 
 // summary tells the closing balances, each if they are few.
 func (o *balanceOptions) summary(v *view, book *bizum.Book) {
 	const few = 20
-	text := plural(v.seen, "bizum", "bizums") + v.asides()
+	text := console.Plural(v.seen, "bizum", "bizums") + v.asides()
 	var accounts []bizum.Account
 	if o.account != "" || book.Len() <= few {
 		accounts = book.Accounts()
@@ -140,16 +141,16 @@ func (o *balanceOptions) summary(v *view, book *bizum.Book) {
 		accounts = slices.DeleteFunc(accounts, func(a bizum.Account) bool { return a.Name != o.account })
 	}
 	if len(accounts) == 1 {
-		v.console.remark("%s, closing balance %v €", text, accounts[0].Balance)
+		v.console.Noticef("%s, closing balance %v €", text, accounts[0].Balance)
 		return
 	}
-	if text += ", " + plural(book.Len(), "account", "accounts"); len(accounts) == 0 && o.account == "" {
+	if text += ", " + console.Plural(book.Len(), "account", "accounts"); len(accounts) == 0 && o.account == "" {
 		if total, fits := book.Total(); fits && book.Len() > 0 {
 			text += fmt.Sprintf(" with %v € in all", total)
 		}
 	}
-	v.console.remark("%s", text)
+	v.console.Noticef("%s", text)
 	for _, a := range accounts {
-		v.console.remark("%s: closing balance %v €", a.Name, a.Balance)
+		v.console.Noticef("%s: closing balance %v €", a.Name, a.Balance)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
 	"bizumctl/bizum/record"
+	"bizumctl/commands/console"
 )
 
 // A commit interval has to leave a transaction time to end before Kafka ends it.
@@ -42,14 +43,14 @@ func booksOf(cluster *kafka.Cluster, topic, group string) (*books, error) {
 }
 
 // keep is balance in a group: the ledger's partitions are shared, and every payment is booked once.
-func (o *balanceOptions) keep(ctx context.Context, env Env, console *console) error {
+func (o *balanceOptions) keep(ctx context.Context, env Env, screen *console.Console) error {
 	if err := o.check(); err != nil {
 		return err
 	}
 	if o.every < everyLeast || o.every > everyMost {
 		return misuse("--commit-interval %v: want %v to %v", o.every, everyLeast, everyMost)
 	}
-	cluster, err := o.open(env, console)
+	cluster, err := o.open(env, screen)
 	if err != nil {
 		return err
 	}
@@ -58,24 +59,24 @@ func (o *balanceOptions) keep(ctx context.Context, env Env, console *console) er
 	if err != nil {
 		return err
 	}
-	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit, group: o.group,
+	f := &follower{cluster: cluster, topic: o.topic, console: screen, now: env.Now, exit: o.exit, group: o.group,
 		counts: ledger.Ours, starts: make(map[int32]int64), stops: make(map[int32]int64), failures: make(chan error, 1)}
 	if err := f.begin(ctx); err != nil {
 		return unlessAsked(err)
 	}
-	if err := books.prepare(ctx, o.initial, console); err != nil {
+	if err := books.prepare(ctx, o.initial, screen); err != nil {
 		return interrupted(ctx, err)
 	}
 	if f.members, err = cluster.Group(o.group, o.topic); err != nil {
 		return err
 	}
-	board, err := o.newBoard(console)
+	board, err := o.newBoard(screen)
 	if err != nil {
 		return err
 	}
 	l := &ledger.Ledger{Heading: books.heading, Source: o.topic, Name: books.ledger, Interval: o.every, AcceptGap: o.gap,
 		Strict: o.bad == "stop", Now: env.Now, Take: board.take, Untake: board.untake, Show: board.show,
-		Tell: func(partition int32, text string) { console.remark("%s/%d: %s", o.topic, partition, text) }}
+		Tell: func(partition int32, text string) { screen.Noticef("%s/%d: %s", o.topic, partition, text) }}
 	err = unlessAsked(books.share(ctx, f, l))
 	if err == nil {
 		board.summary()
@@ -84,7 +85,7 @@ func (o *balanceOptions) keep(ctx context.Context, env Env, console *console) er
 }
 
 // prepare makes the ledger's topics, or checks those that there are.
-func (b *books) prepare(ctx context.Context, initial bizum.Amount, console *console) error {
+func (b *books) prepare(ctx context.Context, initial bizum.Amount, screen *console.Console) error {
 	source, err := b.cluster.Topic(ctx, b.source)
 	if err != nil {
 		return err
@@ -108,7 +109,7 @@ func (b *books) prepare(ctx context.Context, initial bizum.Amount, console *cons
 			return err
 		}
 		if created {
-			console.remark("made topic %q", t.name)
+			screen.Noticef("made topic %q", t.name)
 		}
 		topic, err := b.cluster.Topic(ctx, t.name)
 		switch {
@@ -116,7 +117,7 @@ func (b *books) prepare(ctx context.Context, initial bizum.Amount, console *cons
 			return err
 		case topic.Partitions != source.Partitions:
 			return hintedError{fmt.Errorf("topic %q has %s, %q has %d", t.name,
-				plural(topic.Partitions, "partition", "partitions"), b.source, source.Partitions),
+				console.Plural(topic.Partitions, "partition", "partitions"), b.source, source.Partitions),
 				"keep a new ledger: take another --group"}
 		case topic.Compacted != t.compact || t.compact && topic.Deleted:
 			return hintedError{fmt.Errorf("topic %q is not ours as it is: its cleanup.policy is another", t.name),
@@ -138,7 +139,7 @@ func (b *books) share(ctx context.Context, f *follower, l *ledger.Ledger) error 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	waiting := time.AfterFunc(waitingAfter, func() {
-		f.console.remark("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
+		f.console.Noticef("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
 	})
 	defer waiting.Stop()
 	show := l.Show
@@ -237,7 +238,7 @@ func (b *books) check(ctx context.Context, l *ledger.Ledger) error {
 // board shows what a ledger commits. Several partitions do so at once.
 type board struct {
 	options *balanceOptions
-	console *console
+	console *console.Console
 	view    *view
 	row     func(r *record.Record, e *bizum.Entry) error
 
@@ -248,9 +249,9 @@ type board struct {
 	sole     map[int32]*bizum.Account
 }
 
-func (o *balanceOptions) newBoard(console *console) (*board, error) {
-	row, err := o.shower(console)
-	return &board{options: o, console: console, view: &view{console: console, topic: o.topic}, row: row,
+func (o *balanceOptions) newBoard(screen *console.Console) (*board, error) {
+	row, err := o.shower(screen)
+	return &board{options: o, console: screen, view: &view{console: screen, topic: o.topic}, row: row,
 		accounts: make(map[int32]int), sole: make(map[int32]*bizum.Account)}, err
 }
 
@@ -295,14 +296,14 @@ func (b *board) show(c ledger.Committed) error {
 			return err
 		}
 	}
-	if err := b.console.flush(); err != nil {
+	if err := b.console.Flush(); err != nil {
 		return err
 	}
 	if b.options.count > 0 && b.showed == b.options.count {
 		return errEnough
 	}
-	if b.options.output == "none" && b.console.progressDue() {
-		b.console.showProgress(plural(b.view.seen, "bizum", "bizums") + " booked" + b.view.asides())
+	if b.options.output == "none" && b.console.ProgressDue() {
+		b.console.ShowProgress(console.Plural(b.view.seen, "bizum", "bizums") + " booked" + b.view.asides())
 	}
 	return nil
 }
@@ -311,7 +312,7 @@ func (b *board) show(c ledger.Committed) error {
 func (b *board) summary() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	text := plural(b.view.seen, "bizum", "bizums") + " booked" + b.view.asides()
+	text := console.Plural(b.view.seen, "bizum", "bizums") + " booked" + b.view.asides()
 	accounts, sole := 0, (*bizum.Account)(nil)
 	for partition, n := range b.accounts {
 		if accounts += n; n > 0 {
@@ -322,7 +323,7 @@ func (b *board) summary() {
 	case accounts == 1 && sole != nil:
 		text += fmt.Sprintf(", balance of %s %v €", sole.Name, sole.Balance)
 	case accounts > 0:
-		text += ", in " + plural(accounts, "account", "accounts")
+		text += ", in " + console.Plural(accounts, "account", "accounts")
 	}
-	b.console.remark("%s", text)
+	b.console.Noticef("%s", text)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/devbroker"
+	"bizumctl/commands/console"
 )
 
 const defaultListen = "localhost:9092"
@@ -36,7 +37,7 @@ func listenFlag(value *string) cli.Flag {
 	return &cli.StringFlag{Name: "listen", Value: defaultListen, Destination: value, Usage: "`HOST:PORT` to listen on"}
 }
 
-func (o *brokerOptions) run(ctx context.Context, console *console) error {
+func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error {
 	broker, address, err := startBroker(o.listen, o.data)
 	if err != nil {
 		return err
@@ -46,9 +47,9 @@ func (o *brokerOptions) run(ctx context.Context, console *console) error {
 	if o.data != "" {
 		where = "in " + o.data
 	}
-	console.remark("an embedded broker, for trying things out, listens on %s", address)
-	console.remark("it keeps its data %s", where)
-	console.remark("in other terminals: bizumctl produce%[1]s, bizumctl balance%[1]s; Ctrl-C stops it", brokersFlag(address))
+	screen.Noticef("an embedded broker, for trying things out, listens on %s", address)
+	screen.Noticef("it keeps its data %s", where)
+	screen.Noticef("in other terminals: bizumctl produce%[1]s, bizumctl balance%[1]s; Ctrl-C stops it", brokersFlag(address))
 	<-ctx.Done()
 	return nil
 }

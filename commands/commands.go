@@ -19,6 +19,7 @@ import (
 	"bizumctl/bizum/archive"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
+	"bizumctl/commands/console"
 )
 
 // Env is the outside world.
@@ -59,16 +60,22 @@ func Run(ctx context.Context, env Env, args []string) int {
 			err = errors.New("interrupted, and nobody takes the output: it is not complete")
 		}
 	}
-	if err == nil || errors.Is(err, errClosedPipe) {
+	if err == nil || errors.Is(err, console.ErrClosedPipe) {
 		return done
 	}
 	said := saidError{color: "auto"}
 	_ = errors.As(err, &said)
-	newConsole(env, shared{color: said.color}).report(err, hint(err))
+	newConsole(env, shared{color: said.color}).Error(err, hint(err))
 	if errors.As(err, new(misuseError)) {
 		return misused
 	}
 	return failed
+}
+
+// newConsole makes a console of the outside world's streams.
+func newConsole(env Env, s shared) *console.Console {
+	return console.New(console.Options{Stdout: env.Stdout, Stderr: env.Stderr, Now: env.Now, Getenv: env.Getenv,
+		Color: console.Color(s.color), Quiet: s.quiet})
 }
 
 // saidError is the error of a command, with how it wants it coloured.

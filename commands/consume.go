@@ -11,8 +11,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/format"
 	"bizumctl/bizum/record"
+	"bizumctl/commands/console"
 )
 
 type consumeOptions struct {
@@ -80,7 +82,7 @@ func badFlag(value *string) cli.Flag {
 		Usage: "`WHAT` to do with a rejected message: skip (and tell), stop"}
 }
 
-func (o *consumeOptions) run(ctx context.Context, env Env, console *console) error {
+func (o *consumeOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	switch {
 	case o.raw:
 		o.output = "raw"
@@ -99,22 +101,22 @@ func (o *consumeOptions) run(ctx context.Context, env Env, console *console) err
 	if err != nil {
 		return err
 	}
-	cluster, err := o.open(env, console)
+	cluster, err := o.open(env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, from: o.from, until: o.until,
+	f := &follower{cluster: cluster, topic: o.topic, console: screen, now: env.Now, from: o.from, until: o.until,
 		exit: o.exit, idle: o.idle, partitions: partitions, group: o.group}
 	if o.dir != "" {
 		return (&filing{follower: f, options: o}).run(ctx)
 	}
-	view := &view{console: console, topic: o.topic, stop: o.bad == "stop", count: o.count}
+	view := &view{console: screen, topic: o.topic, stop: o.bad == "stop", count: o.count}
 	show, err := o.shower(view)
 	if err != nil {
 		return err
 	}
-	err = f.run(ctx, show, console.flush)
+	err = f.run(ctx, show, screen.Flush)
 	if err == nil || ctx.Err() != nil {
 		view.summary()
 	}
@@ -125,50 +127,22 @@ func (o *consumeOptions) run(ctx context.Context, env Env, console *console) err
 func (o *consumeOptions) shower(v *view) (func(*record.Record) error, error) {
 	switch o.output {
 	case "raw":
-		return func(r *record.Record) error { return v.shown(v.console.line(r.Value)) }, nil
+		return func(r *record.Record) error { return v.shown(v.console.Line(r.Value)) }, nil
 	case "table":
-		statement := newStatement(v.console, false)
+		statement := console.NewStatement(v.console, false)
 		return v.checked(func(r *record.Record, p *bizum.Payment) error {
-			return v.shown(statement.row(r.Timestamp, bizum.KeyOf(r.Key), p, 0))
+			return v.shown(statement.Row(r.Timestamp, bizum.KeyOf(r.Key), p, 0))
 		}), nil
 	}
-	lines, err := newLines(v.console, o.output, false)
+	lines, err := console.NewLines(v.console, o.output, false)
 	return v.checked(func(r *record.Record, p *bizum.Payment) error {
-		return v.shown(lines.show(r, p, 0))
+		return v.shown(lines.Row(r, p, 0))
 	}), err
-}
-
-// lines shows rows in a format. What a row takes of memory is used again for the next one.
-type lines struct {
-	console *console
-	format  format.Format
-	line    []byte
-	row     format.Row
-}
-
-// newLines writes the format's header.
-func newLines(c *console, name string, withBalance bool) (*lines, error) {
-	f, err := format.ByName(name, withBalance)
-	if err == nil && f.Header != "" {
-		err = c.line([]byte(f.Header))
-	}
-	return &lines{console: c, format: f}, err
-}
-
-// show shows a payment, and the balance after it if the format has one.
-func (l *lines) show(r *record.Record, p *bizum.Payment, balance bizum.Amount) error {
-	row := &l.row
-	row.Payment, row.Balance, row.Partition, row.Offset, row.Timestamp = *p, balance, r.Partition, r.Offset, r.Timestamp
-	if account := row.Account; account == "" || account != string(r.Key) { // mostly that of the row before
-		row.Account = bizum.AccountOf(r.Key)
-	}
-	l.line = l.format.Append(l.line[:0], row)
-	return l.console.line(l.line)
 }
 
 // view counts what a reader shows and rejects.
 type view struct {
-	console *console
+	console *console.Console
 	topic   string
 	stop    bool  // at the first rejected message
 	count   int64 // of bizums to show; 0: endless
@@ -206,15 +180,15 @@ func (v *view) rejected(place record.Position, reason error) error {
 		return fmt.Errorf("message at %v: %w", place, reason)
 	}
 	v.bad++
-	if err := v.console.flush(); err != nil { // so that it comes after what came before it
+	if err := v.console.Flush(); err != nil { // so that it comes after what came before it
 		return err
 	}
-	v.console.rejected(place.String(), reason)
+	v.console.Report(event.Rejected{Position: place, Reason: reason})
 	return nil
 }
 
 func (v *view) summary() {
-	v.console.remark("%s%s", plural(v.seen, "bizum", "bizums"), v.asides())
+	v.console.Noticef("%s%s", console.Plural(v.seen, "bizum", "bizums"), v.asides())
 }
 
 // asides tells what a summary adds when there was any.
@@ -227,13 +201,6 @@ func (v *view) asides() string {
 		fmt.Fprintf(&text, ", %d rejected", v.bad)
 	}
 	return text.String()
-}
-
-func plural[N int | int32 | int64](n N, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }
 
 func notNegative[N int64 | time.Duration](flag string, n N) error {

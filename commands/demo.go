@@ -14,6 +14,7 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/devbroker"
+	"bizumctl/commands/console"
 )
 
 type demoOptions struct {
@@ -51,7 +52,7 @@ func newDemo(env Env) *cli.Command {
 	}
 }
 
-func (o *demoOptions) run(ctx context.Context, env Env, console *console) error {
+func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if o.producers < 1 || o.producers > 1000 {
 		return misuse("--producers %d: want 1 to 1000", o.producers)
 	}
@@ -60,17 +61,17 @@ func (o *demoOptions) run(ctx context.Context, env Env, console *console) error 
 	if err := cmp.Or(produce.validate(), notNegative("count", o.count)); err != nil {
 		return err
 	}
-	broker, address, err := o.start(console)
+	broker, address, err := o.start(screen)
 	if err != nil {
 		return err
 	}
 	defer broker.Close()
-	console.remark("an embedded broker listens on %s, its data in memory", address)
-	console.remark("in another terminal: bizumctl consume%s", brokersFlag(address))
+	screen.Noticef("an embedded broker listens on %s, its data in memory", address)
+	screen.Noticef("in another terminal: bizumctl consume%s", brokersFlag(address))
 
 	cluster := shared{brokers: address, topic: "bizums", color: o.color, quiet: o.quiet, verbose: o.verbose}
 	produce.shared = cluster
-	if err := produce.makeTopic(ctx, env, console); err != nil {
+	if err := produce.makeTopic(ctx, env, screen); err != nil {
 		return interrupted(ctx, err)
 	}
 	ctx, stop := context.WithCancel(ctx)
@@ -88,14 +89,14 @@ func (o *demoOptions) run(ctx context.Context, env Env, console *console) error 
 			continue // fewer bizums than producers
 		}
 		producers.Go(func() {
-			if err := one.run(ctx, env, mute(console)); err != nil {
+			if err := one.run(ctx, env, mute(env.Now)); err != nil {
 				failed <- err
 				stop()
 			}
 		})
 	}
 	balance := balanceOptions{shared: cluster, initial: o.initial, count: o.count, output: "table", bad: "skip"}
-	err = balance.run(ctx, env, console)
+	err = balance.run(ctx, env, screen)
 	stop()
 	producers.Wait()
 	select {
@@ -106,8 +107,8 @@ func (o *demoOptions) run(ctx context.Context, env Env, console *console) error 
 }
 
 // makeTopic makes the topic first, so that nobody has to wait for it.
-func (o *produceOptions) makeTopic(ctx context.Context, env Env, console *console) error {
-	cluster, err := o.open(env, console)
+func (o *produceOptions) makeTopic(ctx context.Context, env Env, screen *console.Console) error {
+	cluster, err := o.open(env, screen)
 	if err != nil {
 		return err
 	}
@@ -117,17 +118,17 @@ func (o *produceOptions) makeTopic(ctx context.Context, env Env, console *consol
 }
 
 // start takes another free port when the usual one is taken.
-func (o *demoOptions) start(console *console) (broker *devbroker.Broker, address string, err error) {
+func (o *demoOptions) start(screen *console.Console) (broker *devbroker.Broker, address string, err error) {
 	broker, address, err = startBroker(o.listen, "")
 	if errors.Is(err, syscall.EADDRINUSE) && !o.asked {
-		console.remark("%s is taken, so another port", o.listen)
+		screen.Noticef("%s is taken, so another port", o.listen)
 		return startBroker("localhost:0", "")
 	}
 	return broker, address, err
 }
 
 // mute is a console for those who work in the background.
-func mute(c *console) *console {
-	return newConsole(Env{Stdout: io.Discard, Stderr: io.Discard, Now: c.now, Getenv: func(string) string { return "" }},
-		shared{color: "never", quiet: true})
+func mute(now func() time.Time) *console.Console {
+	return console.New(console.Options{Stdout: io.Discard, Stderr: io.Discard, Now: now,
+		Getenv: func(string) string { return "" }, Color: console.Never, Quiet: true})
 }

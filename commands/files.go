@@ -14,8 +14,10 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/archive"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/format"
 	"bizumctl/bizum/kafka"
+	"bizumctl/commands/console"
 )
 
 // fileOptions are the flags of consume --dir and produce --dir.
@@ -105,7 +107,7 @@ func (f *filing) run(ctx context.Context) error {
 	}
 	f.began = f.now()
 	f.waiting = time.AfterFunc(waitingAfter, func() {
-		f.console.remark("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
+		f.console.Noticef("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
 	})
 	defer f.waiting.Stop()
 	if f.idle > 0 {
@@ -148,7 +150,7 @@ func (f *filing) open(ctx context.Context) error {
 		return err
 	}
 	if len(foreign) > 0 {
-		f.console.remark("folder %s: left alone what is not ours: %q", o.dir, foreign)
+		f.console.Noticef("folder %s: left alone what is not ours: %q", o.dir, foreign)
 	}
 	return f.compare(ctx)
 }
@@ -239,7 +241,7 @@ func (f *filing) fileShared(ctx context.Context) (err error) {
 // await takes a partition that the group gave us, as soon as whoever had it before has let go of it.
 func (f *filing) await(ctx context.Context, partition int32) (*archive.Part, error) {
 	told := time.AfterFunc(waitingAfter, func() {
-		f.console.remark("waiting for the process that writes partition %d of folder %s", partition, f.options.dir)
+		f.console.Noticef("waiting for the process that writes partition %d of folder %s", partition, f.options.dir)
 	})
 	defer told.Stop()
 	for {
@@ -285,15 +287,11 @@ func (f *filing) awaitFolder(ctx context.Context) {
 }
 
 func (f *filing) summary() {
-	f.console.remark("%s in %s%s", plural(f.rows.Load(), "bizum", "bizums"), plural(f.made.Load(), "file", "files"),
+	f.console.Noticef("%s in %s%s", console.Plural(f.rows.Load(), "bizum", "bizums"), console.Plural(f.made.Load(), "file", "files"),
 		(&view{bad: f.bad.Load(), rounded: f.rounded.Load()}).asides())
 }
 
 // progress tells how far the run is, on a terminal.
 func (f *filing) progress() {
-	if f.console.remarksScreen && f.console.progressDue() {
-		rows := f.rows.Load()
-		f.console.showProgress(fmt.Sprintf("%s filed, %.0f/s", plural(rows, "bizum", "bizums"),
-			float64(rows)/f.now().Sub(f.began).Seconds()))
-	}
+	f.console.Report(event.Filing{Rows: f.rows.Load(), Elapsed: f.now().Sub(f.began)})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/kafka"
+	"bizumctl/commands/console"
 )
 
 // shared is what every command that talks to a cluster takes.
@@ -50,7 +51,7 @@ func (s *shared) sessionFlag() cli.Flag {
 }
 
 // open prepares the cluster that the flags name.
-func (s *shared) open(env Env, c *console) (*kafka.Cluster, error) {
+func (s *shared) open(env Env, c *console.Console) (*kafka.Cluster, error) {
 	var brokers []string
 	for address := range strings.SplitSeq(s.brokers, ",") {
 		address = strings.TrimSpace(address)
@@ -72,9 +73,9 @@ func (s *shared) open(env Env, c *console) (*kafka.Cluster, error) {
 		return nil, misuse("--session-timeout %v: want %v or more", s.session, sessionLeast)
 	}
 	config := kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version, SessionTimeout: s.session,
-		Notice: func(text string) { c.remark("%s", text) }}
+		Notice: func(text string) { c.Noticef("%s", text) }}
 	if s.verbose {
-		config.Log = logWriter{c}
+		config.Log = c.Log()
 	}
 	return kafka.Open(config)
 }
@@ -83,10 +84,10 @@ func (s *shared) open(env Env, c *console) (*kafka.Cluster, error) {
 const sessionLeast = 100 * time.Millisecond
 
 // when is the value of --color.
-type when string
+type when console.Color
 
 func (w *when) Set(s string) error {
-	if !slices.Contains([]string{"auto", "always", "never"}, s) {
+	if !slices.Contains([]console.Color{console.Auto, console.Always, console.Never}, console.Color(s)) {
 		return errors.New("want auto, always or never")
 	}
 	*w = when(s)
@@ -94,16 +95,6 @@ func (w *when) Set(s string) error {
 }
 
 func (w *when) String() string { return string(*w) }
-
-func (w when) on(env Env, terminal bool) bool {
-	switch w {
-	case "always":
-		return true
-	case "never":
-		return false
-	}
-	return terminal && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb"
-}
 
 // rate is the value of --rate: bizums a second, or as many as go.
 type rate struct {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/record"
 )
@@ -52,7 +53,7 @@ func (f *fold) run(ctx context.Context) error {
 		return unlessAsked(err)
 	}
 	f.waiting = time.AfterFunc(waitingAfter, func() {
-		f.console.remark("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
+		f.console.Noticef("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
 	})
 	defer f.waiting.Stop()
 	var reading sync.WaitGroup
@@ -166,7 +167,7 @@ func (f *fold) rejected(place record.Position, reason error) error {
 	}
 	f.bad.Add(1)
 	f.waiting.Stop()
-	f.console.rejected(place.String(), reason)
+	f.console.Report(event.Rejected{Position: place, Reason: reason})
 	return nil
 }
 

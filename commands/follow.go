@@ -11,6 +11,7 @@ import (
 
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/record"
+	"bizumctl/commands/console"
 )
 
 // Times of following a topic.
@@ -31,7 +32,7 @@ var errEnough = errors.New("enough")
 type follower struct {
 	cluster    *kafka.Cluster
 	topic      string
-	console    *console
+	console    *console.Console
 	now        func() time.Time
 	from       place
 	until      place         // nil text: no end
@@ -147,7 +148,7 @@ func (f *follower) awaitTopic(ctx context.Context) ([]int32, error) {
 			return partitions, err
 		}
 		if !told {
-			f.console.remark("waiting for topic %q to be made at %s", f.topic, f.cluster.Addresses())
+			f.console.Noticef("waiting for topic %q to be made at %s", f.topic, f.cluster.Addresses())
 			told = true
 		}
 		select {
@@ -258,7 +259,7 @@ func (f *follower) readFrom(ctx context.Context, partition int32, from int64, de
 		if !errors.As(err, &out) || out.Position > out.Start {
 			return err
 		}
-		f.console.remark("%v; going on from offset %d", out, out.Start)
+		f.console.Noticef("%v; going on from offset %d", out, out.Start)
 		from = out.Start
 	}
 }
@@ -291,7 +292,7 @@ func (f *follower) readNew(ctx context.Context, known int, read func(partition i
 			continue // a broker that is away is told of by those who read
 		}
 		for ; known < len(partitions); known++ {
-			f.console.remark("topic %q has a new partition, %d", f.topic, known)
+			f.console.Noticef("topic %q has a new partition, %d", f.topic, known)
 			read(int32(known))
 		}
 	}
@@ -333,7 +334,7 @@ func (f *follower) handleAll(ctx context.Context, handle func(*record.Record) er
 				}
 			}
 		case <-waiting.C:
-			f.console.remark("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
+			f.console.Noticef("waiting for bizums in topic %q at %s", f.topic, f.cluster.Addresses())
 		case <-until:
 			if err := f.setStops(ctx); err != nil {
 				return err

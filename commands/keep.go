@@ -10,9 +10,11 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/archive"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/format"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/record"
+	"bizumctl/commands/console"
 )
 
 // keeper files one partition as long as it is ours.
@@ -170,7 +172,7 @@ func (k *keeper) record(r *record.Record) error {
 	if k.options.bad == "stop" {
 		return fmt.Errorf("message at %v: %w", r.Position, err)
 	}
-	k.console.rejected(r.Position.String(), err)
+	k.console.Report(event.Rejected{Position: r.Position, Reason: err})
 	k.bad.Add(1)
 	return k.part.Reject(r.Offset, err, r.Value)
 }
@@ -187,7 +189,7 @@ func (k *keeper) publish() error {
 	if file.Rejected > 0 {
 		rejected = fmt.Sprintf(", %d rejected", file.Rejected)
 	}
-	k.console.remark("closed %s: %s%s, %s", file.Name, plural(file.Rows, "bizum", "bizums"), rejected, short(file.Bytes))
+	k.console.Noticef("closed %s: %s%s, %s", file.Name, console.Plural(file.Rows, "bizum", "bizums"), rejected, short(file.Bytes))
 	return nil
 }
 

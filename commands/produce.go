@@ -14,6 +14,7 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/kafka"
+	"bizumctl/commands/console"
 )
 
 // lingerMost is how long a bizum may wait for others to go with it.
@@ -109,7 +110,7 @@ func (o *produceOptions) validate() error {
 	return cmp.Or(notNegative("count", o.count), err)
 }
 
-func (o *produceOptions) run(ctx context.Context, env Env, console *console) error {
+func (o *produceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
@@ -117,19 +118,19 @@ func (o *produceOptions) run(ctx context.Context, env Env, console *console) err
 	if err != nil {
 		return err
 	}
-	tally := newTally(o, console, env.Now)
+	tally := newTally(o, screen, env.Now)
 	if o.dryRun {
-		return o.send(ctx, messages, &printer{console: console}, tally)
+		return o.send(ctx, messages, &printer{console: screen}, tally)
 	}
 	if o.dir != "" {
-		return o.sendFiles(ctx, messages, console, tally)
+		return o.sendFiles(ctx, messages, screen, tally)
 	}
-	cluster, err := o.open(env, console)
+	cluster, err := o.open(env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	if err := o.ensureTopic(ctx, cluster, console); err != nil {
+	if err := o.ensureTopic(ctx, cluster, screen); err != nil {
 		return err
 	}
 	writer, err := cluster.NewWriter(ctx, o.topic, kafka.WriterConfig{Compression: o.compression, Acked: tally.acked})
@@ -137,7 +138,7 @@ func (o *produceOptions) run(ctx context.Context, env Env, console *console) err
 		return interrupted(ctx, err)
 	}
 	defer writer.Close()
-	err = o.send(ctx, messages, &sender{writer: writer, statement: newStatement(console, false)}, tally)
+	err = o.send(ctx, messages, &sender{writer: writer, console: screen, statement: console.NewStatement(screen, false)}, tally)
 	tally.summary(writer.Pending())
 	return err
 }
@@ -151,19 +152,19 @@ func interrupted(ctx context.Context, err error) error {
 }
 
 // ensureTopic makes the topic if it is missing.
-func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster, console *console) error {
+func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster, screen *console.Console) error {
 	partitions, err := cluster.Partitions(ctx, o.topic)
 	switch {
 	case errors.Is(err, kafka.ErrNoTopic):
 		created, err := cluster.CreateTopic(ctx, o.topic, keptForEver(o.partitions))
 		if created {
-			console.remark("made topic %q with %s; it keeps its records for ever (retention.ms=-1)",
-				o.topic, plural(o.partitions, "partition", "partitions"))
+			screen.Noticef("made topic %q with %s; it keeps its records for ever (retention.ms=-1)",
+				o.topic, console.Plural(o.partitions, "partition", "partitions"))
 		}
 		return interrupted(ctx, err)
 	case err == nil && o.onlyIfMade && len(partitions) != o.partitions:
-		console.remark("topic %q has %s already: --partitions does not apply",
-			o.topic, plural(len(partitions), "partition", "partitions"))
+		screen.Noticef("topic %q has %s already: --partitions does not apply",
+			o.topic, console.Plural(len(partitions), "partition", "partitions"))
 	}
 	return interrupted(ctx, err)
 }
@@ -189,7 +190,7 @@ func (o *produceOptions) send(ctx context.Context, next source, to sink, tally *
 	defer cancel()
 	tally.begin()
 	err := o.sendAll(ctx, late, next, to, tally)
-	if errors.Is(err, errClosedPipe) {
+	if errors.Is(err, console.ErrClosedPipe) {
 		return err
 	}
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
@@ -291,7 +292,8 @@ func await(ctx context.Context, left time.Duration, to sink) {
 // sender puts messages into a topic.
 type sender struct {
 	writer    *kafka.Writer
-	statement *statement
+	console   *console.Console
+	statement *console.Statement
 	now       time.Time // of the last message
 }
 
@@ -305,7 +307,7 @@ func (s *sender) push() { s.writer.Push() }
 func (s *sender) flush(ctx context.Context) error {
 	err := s.writer.Flush(ctx)
 	if err != nil && ctx.Err() != nil {
-		return fmt.Errorf("interrupted before %s acknowledged", plural(s.writer.Pending(), "bizum was", "bizums were"))
+		return fmt.Errorf("interrupted before %s acknowledged", console.Plural(s.writer.Pending(), "bizum was", "bizums were"))
 	}
 	return err
 }
@@ -313,22 +315,22 @@ func (s *sender) flush(ctx context.Context) error {
 func (s *sender) failed() <-chan struct{} { return s.writer.Failed() }
 
 func (s *sender) show(m *message) error {
-	if err := s.statement.row(s.now.UnixMilli(), bizum.KeyOf(m.key), &m.payment, 0); err != nil {
+	if err := s.statement.Row(s.now.UnixMilli(), bizum.KeyOf(m.key), &m.payment, 0); err != nil {
 		return err
 	}
-	return s.statement.console.flush()
+	return s.console.Flush()
 }
 
 // printer is the dry run: messages go to standard output.
 type printer struct {
-	console *console
+	console *console.Console
 	err     error
 }
 
 func (p *printer) put(_ context.Context, m *message, _, _ time.Time) error {
-	return p.console.line(m.value)
+	return p.console.Line(m.value)
 }
-func (p *printer) push()                       { p.err = p.console.flush() }
-func (p *printer) flush(context.Context) error { return cmp.Or(p.err, p.console.flush()) }
+func (p *printer) push()                       { p.err = p.console.Flush() }
+func (p *printer) flush(context.Context) error { return cmp.Or(p.err, p.console.Flush()) }
 func (p *printer) show(*message) error         { return nil }
 func (p *printer) failed() <-chan struct{}     { return nil }

@@ -18,10 +18,12 @@ import (
 // leads says which of our rooms a room may import; a room is a folder, main.go's is ".".
 var leads = map[string][]string{
 	".": {"commands"},
-	"commands": {"bizum", "bizum/record", "bizum/format", "bizum/archive", "bizum/ledger", "bizum/kafka",
-		"bizum/devbroker"},
+	"commands": {"commands/console", "bizum", "bizum/event", "bizum/record", "bizum/format", "bizum/archive",
+		"bizum/ledger", "bizum/kafka", "bizum/devbroker"},
+	"commands/console":  {"bizum", "bizum/event", "bizum/format", "bizum/record"},
 	"bizum":             {},
 	"bizum/record":      {},
+	"bizum/event":       {"bizum/record"},
 	"bizum/format":      {"bizum"},
 	"bizum/archive":     {"bizum", "bizum/format"},
 	"bizum/ledger":      {"bizum", "bizum/record", "bizum/format"},
@@ -33,7 +35,7 @@ var leads = map[string][]string{
 // belongs says in which room or file a package, the start of its path, or a name of it may appear.
 var belongs = map[string]string{
 	"github.com/IBM/sarama": "bizum/kafka", "github.com/twmb/franz-go/pkg/kfake": "bizum/devbroker",
-	"github.com/urfave/cli": "commands", "github.com/fatih/color": "commands/console.go",
+	"github.com/urfave/cli": "commands", "github.com/fatih/color": "commands/console",
 	"github.com/parquet-go": "bizum/format", "github.com/pierrec/lz4": "bizum/kafka/batch",
 	"os/signal": "main.go", "os.Exit": "main.go", "os.Args": "main.go",
 	"os.Stdout": "main.go", "os.Stderr": "main.go",
@@ -153,8 +155,8 @@ func TestRoomsSees(t *testing.T) {
 			"github.com/twmb/franz-go/pkg/kfake belongs in bizum/devbroker"},
 		{"bizum/kafka/a.go", `import "github.com/urfave/cli/v2"`, "github.com/urfave/cli/v2 belongs in commands"},
 		{"main.go", `import "github.com/urfave/cli/v2"`, "github.com/urfave/cli/v2 belongs in commands"},
-		{"commands/a.go", `import "github.com/fatih/color"`, "github.com/fatih/color belongs in commands/console.go"},
-		{"commands/console.go", `import "github.com/fatih/color"`, ""},
+		{"commands/a.go", `import "github.com/fatih/color"`, "github.com/fatih/color belongs in commands/console"},
+		{"commands/console/a.go", `import "github.com/fatih/color"`, ""},
 		{"bizum/archive/a.go", `import "github.com/parquet-go/parquet-go"`,
 			"github.com/parquet-go/parquet-go belongs in bizum/format"},
 		{"commands/a.go", `import "os/signal"`, "os/signal belongs in main.go"},

@@ -20,7 +20,7 @@ func (f *follower) readShared(ctx context.Context) error {
 // joined tells a person who would see nothing why that is.
 func (f *follower) joined(partitions []int32) {
 	if len(partitions) == 0 {
-		f.console.remark("the other members of group %q have all partitions of %q; waiting for one", f.group, f.topic)
+		f.console.Noticef("the other members of group %q have all partitions of %q; waiting for one", f.group, f.topic)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"bizumctl/bizum/archive"
 	"bizumctl/bizum/format"
+	"bizumctl/commands/console"
 )
 
 // suitFiles refuses what does not go with files, or only with them.
@@ -33,15 +34,15 @@ func (o *produceOptions) suitFiles(c *cli.Context) error {
 }
 
 // sendFiles is the run when messages go into a folder.
-func (o *produceOptions) sendFiles(ctx context.Context, messages source, console *console, tally *tally) error {
+func (o *produceOptions) sendFiles(ctx context.Context, messages source, screen *console.Console, tally *tally) error {
 	spool, err := archive.NewSpool(o.dir, o.topic, tally.began, os.Getpid())
 	if err != nil {
 		return err
 	}
 	s := &spooler{options: &o.fileOptions, spool: spool, broken: make(chan struct{}),
-		sender: sender{statement: newStatement(console, false)}}
+		sender: sender{console: screen, statement: console.NewStatement(screen, false)}}
 	err = o.send(ctx, messages, s, tally)
-	console.remark("%s in %s", plural(s.bizums, "bizum", "bizums"), plural(s.files, "file", "files"))
+	screen.Noticef("%s in %s", console.Plural(s.bizums, "bizum", "bizums"), console.Plural(s.files, "file", "files"))
 	return cmp.Or(err, spool.Close())
 }
 

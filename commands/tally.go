@@ -9,6 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
 	"bizumctl/bizum/kafka"
+	"bizumctl/commands/console"
 )
 
 // lateAfter is how far behind its schedule a run may be before that is told.
@@ -18,7 +19,7 @@ const lateAfter = time.Second
 // From when it was due, not sent: a broker that stalls us is not left out of the figures.
 type tally struct {
 	options *produceOptions
-	console *console
+	console *console.Console
 	now     func() time.Time
 	began   time.Time
 
@@ -33,7 +34,7 @@ type tally struct {
 	delays *hdrhistogram.Histogram
 }
 
-func newTally(o *produceOptions, c *console, now func() time.Time) *tally {
+func newTally(o *produceOptions, c *console.Console, now func() time.Time) *tally {
 	t := &tally{options: o, console: c, now: now, delays: hdrhistogram.New(1, time.Hour.Microseconds(), 3)}
 	t.begin()
 	return t
@@ -65,10 +66,10 @@ func (t *tally) put(n int64) {
 	t.mu.Lock()
 	t.sent = n
 	t.mu.Unlock()
-	if t.console.progressDue() {
+	if t.console.ProgressDue() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.console.showProgress(t.progress())
+		t.console.ShowProgress(t.progress())
 	}
 }
 
@@ -108,13 +109,13 @@ func (t *tally) percentile(p float64) time.Duration {
 func (t *tally) summary(pending int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	sent, lost := plural(t.acks, "bizum", "bizums")+" sent", ""
+	sent, lost := console.Plural(t.acks, "bizum", "bizums")+" sent", ""
 	if pending > 0 {
 		lost = fmt.Sprintf(", %d more not acknowledged", pending)
 	}
 	o := t.options
 	if !o.rated || t.acks == 0 {
-		t.console.remark("%s%s", sent, lost)
+		t.console.Noticef("%s%s", sent, lost)
 		return
 	}
 	took := t.ended.Sub(t.began)
@@ -122,9 +123,9 @@ func (t *tally) summary(pending int64) {
 	if o.rate.perSecond > 0 {
 		requested = o.rate.String() + "/s requested, "
 	}
-	t.console.remark("%s in %v: %s%s/s achieved, %.1f MB/s%s", sent, took.Round(time.Millisecond), requested,
+	t.console.Noticef("%s in %v: %s%s/s achieved, %.1f MB/s%s", sent, took.Round(time.Millisecond), requested,
 		t.achieved(took), float64(t.bytes)/1e6/took.Seconds(), lost)
-	t.console.remark("acknowledged after p50 %v, p99 %v, max %v", t.percentile(50), t.percentile(99), t.percentile(100))
+	t.console.Noticef("acknowledged after p50 %v, p99 %v, max %v", t.percentile(50), t.percentile(99), t.percentile(100))
 }
 
 // achieved is the rate between the first and the last acknowledgement: the first bizum goes at once, so of n there are
@@ -147,6 +148,6 @@ func (t *tally) behind(late time.Duration) {
 		return
 	}
 	t.lateTold = true
-	t.console.remark("cannot keep %s/s: %v behind, and catching up as fast as the broker takes it",
+	t.console.Noticef("cannot keep %s/s: %v behind, and catching up as fast as the broker takes it",
 		t.options.rate.String(), late.Round(time.Millisecond))
 }
