@@ -1,0 +1,91 @@
+package balance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/ledger"
+)
+
+// NoLedgerError means that a group has no ledger of a topic.
+type NoLedgerError struct {
+	Group, Topic string
+	Err          error
+}
+
+func (e *NoLedgerError) Error() string {
+	return fmt.Sprintf("group %q keeps no ledger of topic %q: %v", e.Group, e.Topic, e.Err)
+}
+
+func (e *NoLedgerError) Unwrap() error { return e.Err }
+
+// AuditConfig says which ledger is audited.
+type AuditConfig struct {
+	Topic, Group string
+	Now          func() time.Time
+	Progress     func(payments int) // of one partition more; called from several goroutines
+}
+
+// Audit compares all partitions of a ledger with its topic, side by side. The error may be ErrGroupName or a
+// NoLedgerError; it means that nothing could be proved.
+func Audit(ctx context.Context, cluster *kafka.Cluster, config AuditConfig) ([]*ledger.Proof, error) {
+	if err := CheckGroup(config.Group); err != nil {
+		return nil, err
+	}
+	topics := topicsOf(config.Topic, config.Group)
+	for _, topic := range []string{config.Topic, topics.ledger, topics.rejected} { // a missing one is not waited for
+		_, err := cluster.Partitions(ctx, topic)
+		if errors.Is(err, kafka.ErrNoTopic) && topic != config.Topic {
+			return nil, &NoLedgerError{Group: config.Group, Topic: config.Topic, Err: err}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	source, err := cluster.Topic(ctx, config.Topic)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := cluster.Topic(ctx, topics.ledger)
+	if err != nil {
+		return nil, err
+	}
+	audit := &ledger.Audit{Source: config.Topic, Name: topics.ledger, Topic: source.ID, Partitions: source.Partitions,
+		CompactionLag: entries.CompactionLag, Now: config.Now, Progress: config.Progress}
+	return auditAll(ctx, audit, func(partition int32) *kafka.Trail {
+		return cluster.Trail(config.Group, config.Topic, source.ID, topics.ledger, topics.rejected, partition,
+			source.Partitions)
+	})
+}
+
+// auditAll audits the partitions, each as open opens it. The first error ends all.
+func auditAll(ctx context.Context, audit *ledger.Audit, open func(partition int32) *kafka.Trail) ([]*ledger.Proof,
+	error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	proofs := make([]*ledger.Proof, audit.Partitions)
+	failed := make(chan error, audit.Partitions)
+	var running sync.WaitGroup
+	for p := range audit.Partitions {
+		running.Go(func() {
+			partition := open(p)
+			defer partition.Close()
+			var err error
+			if proofs[p], err = audit.Partition(ctx, p, partition); err != nil {
+				failed <- err
+				stop()
+			}
+		})
+	}
+	running.Wait()
+	select {
+	case err := <-failed:
+		return nil, err
+	default:
+		return proofs, nil
+	}
+}

@@ -1,0 +1,178 @@
+// Package balance keeps the balances of a topic's accounts: by a replay of the topic, or as a member of a group that
+// books every payment once in a ledger. It joins the rooms of the topic and of the ledger, and knows no screen.
+package balance
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"bizumctl/bizum"
+	"bizumctl/bizum/consumer"
+	"bizumctl/bizum/event"
+	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/ledger"
+)
+
+// GroupConfig says which ledger a group keeps, and how.
+type GroupConfig struct {
+	Topic, Group string
+	Initial      bizum.Amount  // with which every account opens
+	Interval     time.Duration // between commits
+	AcceptGap    bool          // go on where messages are missing that the topic has lost
+	Strict       bool          // end at the first rejected message
+
+	Now    func() time.Time
+	Report func(event.Event) // called from several goroutines
+
+	// What shows the entries: ledger.Ledger's.
+	Take   func(account []byte) (wanted, room bool)
+	Untake func(entries int)
+	Show   func(ledger.Committed) error
+}
+
+// Group is a member of a group that keeps a ledger.
+type Group struct {
+	cluster  *kafka.Cluster
+	config   GroupConfig
+	topics   topics
+	heading  ledger.Heading
+	ledgerID string // of the ledger's topic, as long as it is not recreated
+}
+
+// OpenGroup creates the topics of the ledger, or checks those that exist. The error may be ErrGroupName or a TopicError.
+func OpenGroup(ctx context.Context, cluster *kafka.Cluster, config GroupConfig) (*Group, error) {
+	if err := CheckGroup(config.Group); err != nil {
+		return nil, err
+	}
+	g := &Group{cluster: cluster, config: config, topics: topicsOf(config.Topic, config.Group)}
+	source, err := cluster.Topic(ctx, config.Topic)
+	if err != nil {
+		return nil, err
+	}
+	if source.Compacted {
+		return nil, fmt.Errorf("topic %q is compacted (cleanup.policy): messages are gone that were never booked",
+			config.Topic)
+	}
+	g.heading = ledger.Heading{Topic: source.ID, Partitions: source.Partitions, Initial: config.Initial}
+	books, err := g.ensure(ctx, g.topics.ledger, source, map[string]string{"cleanup.policy": "compact",
+		"min.compaction.lag.ms": fmt.Sprint(compactionLag.Milliseconds()), "segment.ms": "600000"})
+	if err != nil {
+		return nil, err
+	}
+	g.ledgerID = books.ID
+	_, err = g.ensure(ctx, g.topics.rejected, source, map[string]string{"retention.ms": "-1", "retention.bytes": "-1"})
+	return g, err
+}
+
+// ensure creates a topic of the ledger if it is missing, and checks that it suits the source.
+func (g *Group) ensure(ctx context.Context, name string, source kafka.Topic,
+	settings map[string]string) (kafka.Topic, error) {
+	created, err := g.cluster.CreateTopic(ctx, name,
+		kafka.TopicSpec{Partitions: source.Partitions, Replication: source.Replication, Settings: settings})
+	if err != nil {
+		return kafka.Topic{}, err
+	}
+	if created {
+		g.config.Report(event.TopicCreated{Topic: name})
+	}
+	topic, err := g.cluster.Topic(ctx, name)
+	compact := settings["cleanup.policy"] == "compact"
+	switch {
+	case err != nil:
+	case topic.Partitions != source.Partitions:
+		err = &TopicError{OtherPartitions, fmt.Sprintf("topic %q has %s, %q has %d", name,
+			partitions(topic.Partitions), g.config.Topic, source.Partitions)}
+	case topic.Compacted != compact || compact && topic.Deleted:
+		err = &TopicError{OtherPolicy, fmt.Sprintf("topic %q is not ours as it is: its cleanup.policy is another", name)}
+	}
+	return topic, err
+}
+
+func partitions(n int32) string {
+	if n == 1 {
+		return "1 partition"
+	}
+	return fmt.Sprintf("%d partitions", n)
+}
+
+// Run books the partitions that the group gives us, until ctx ends, the group has come to the topic's stops, or an
+// error. The error may be a TopicError, a ledger.StopError or kafka.ErrNewTopic.
+func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	first := &firstSession{all: func() { topic.AwaitGroup(ctx) }}
+	c := g.config
+	l := &ledger.Ledger{Heading: g.heading, Source: c.Topic, Name: g.topics.ledger, Interval: c.Interval,
+		AcceptGap: c.AcceptGap, Strict: c.Strict, Now: c.Now, Ready: first.ready, Take: c.Take, Untake: c.Untake,
+		Show: func(committed ledger.Committed) error {
+			topic.Seen()
+			return c.Show(committed)
+		},
+		Tell: func(partition int32, text string) {
+			c.Report(event.LedgerNotice{Topic: c.Topic, Partition: partition, Text: text})
+		}}
+	joined := func(partitions []int32) {
+		l.Retain(partitions)
+		first.joined(partitions)
+	}
+	return consumer.Failure(topic.RunClaims(ctx, joined, func(ctx context.Context, claim *kafka.Claim) error {
+		if err := g.check(ctx, l); err != nil {
+			return err
+		}
+		output := claim.Task(g.heading.Topic, g.topics.ledger, g.topics.rejected, g.heading.Partitions)
+		defer output.Close()
+		return l.Keep(ctx, claim.Partition, output)
+	}))
+}
+
+// check makes sure that the topics are still those with which we began.
+func (g *Group) check(ctx context.Context, l *ledger.Ledger) error {
+	source, err := g.cluster.Topic(ctx, g.config.Topic)
+	if err != nil {
+		return err
+	}
+	books, err := g.cluster.Topic(ctx, g.topics.ledger)
+	if err != nil {
+		return err
+	}
+	if books.ID != g.ledgerID {
+		return &TopicError{Recreated, fmt.Sprintf("topic %q was deleted and recreated while it was in use", g.topics.ledger)}
+	}
+	return l.Check(ledger.Heading{Topic: source.ID, Partitions: source.Partitions, Initial: g.heading.Initial})
+}
+
+// firstSession finds out when all partitions of a group's first session have been taken over. Only then can the group's
+// end be reached, because it is taking over that shows whether the ledger can be continued.
+type firstSession struct {
+	all func()
+
+	mu   sync.Mutex
+	left map[int32]bool
+	over bool
+}
+
+func (s *firstSession) joined(partitions []int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = make(map[int32]bool)
+	for _, p := range partitions {
+		s.left[p] = true
+	}
+	s.check()
+}
+
+func (s *firstSession) ready(partition int32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.left, partition)
+	s.check()
+}
+
+func (s *firstSession) check() {
+	if len(s.left) == 0 && !s.over {
+		s.over = true
+		s.all()
+	}
+}
