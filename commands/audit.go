@@ -5,24 +5,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
-	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/balance"
 	"bizumctl/bizum/ledger"
 	"bizumctl/commands/console"
 )
 
 type auditOptions struct {
-	shared
-	group string
+	cluster clusterOptions
+	group   string
 }
 
 func newAudit(env Env) *cli.Command {
-	var o auditOptions
+	o := auditOptions{cluster: defaultCluster()}
 	return &cli.Command{
 		Name: "audit", Usage: "prove a group's ledger from its topic",
 		Description: examples("Adds up the topic again and compares every entry. It may run beside balance.",
@@ -31,9 +30,9 @@ func newAudit(env Env) *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "whose ledger: the group's `NAME`"},
-		}, o.flags()...),
+		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
-			err := o.run(c.Context, env, newConsole(env, o.shared))
+			err := o.run(c.Context, env, newConsole(env, o.cluster.speech))
 			if err != nil && c.Context.Err() != nil { // not 0, as elsewhere: that would be a proof
 				return errors.New("interrupted: nothing is proved")
 			}
@@ -46,96 +45,33 @@ func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console
 	if o.group == "" {
 		return misuse("audit wants the group whose ledger it is: --group (-g) NAME")
 	}
-	cluster, err := o.open(env, screen)
+	cluster, err := o.cluster.open(env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	books, err := booksOf(cluster, o.topic, o.group)
-	if err != nil {
-		return err
-	}
-	for _, topic := range []string{books.source, books.ledger, books.rejected} { // one that is missing is not waited for
-		_, err := cluster.Partitions(ctx, topic)
-		if errors.Is(err, kafka.ErrNoTopic) && topic != books.source {
-			return hintedError{fmt.Errorf("group %q keeps no ledger of topic %q: %w", o.group, o.topic, err),
-				"it is begun by: bizumctl balance --group " + o.group}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	source, err := cluster.Topic(ctx, books.source)
-	if err != nil {
-		return err
-	}
-	entries, err := cluster.Topic(ctx, books.ledger)
-	if err != nil {
+	if err := checkGroup(o.group); err != nil {
 		return err
 	}
 	var payments atomic.Int64
-	audit := &ledger.Audit{Source: books.source, Name: books.ledger, Topic: source.ID, Partitions: source.Partitions,
-		CompactionLag: entries.CompactionLag, Now: env.Now, Progress: func(more int) {
-			if n := payments.Add(int64(more)); screen.ProgressDue() {
-				screen.ShowProgress(humanize.Comma(n) + " payments compared")
-			}
-		}}
-	proofs, err := books.audit(ctx, audit)
+	progress := func(more int) {
+		if n := payments.Add(int64(more)); screen.ProgressDue() {
+			screen.ShowProgress(humanize.Comma(n) + " payments compared")
+		}
+	}
+	proofs, err := balance.Audit(ctx, cluster,
+		balance.AuditConfig{Topic: o.cluster.topic, Group: o.group, Now: env.Now, Progress: progress})
 	if err != nil {
-		return anew(err)
+		return newLedger(err)
 	}
-	return o.tell(screen, proofs)
+	return o.report(screen, proofs)
 }
 
-// audit proves all partitions, side by side.
-func (b *books) audit(ctx context.Context, audit *ledger.Audit) ([]*ledger.Proof, error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	proofs := make([]*ledger.Proof, audit.Partitions)
-	failed := make(chan error, audit.Partitions)
-	var all sync.WaitGroup
-	for p := range audit.Partitions {
-		all.Go(func() {
-			trail := b.cluster.Trail(b.group, b.source, audit.Topic, b.ledger, b.rejected, p, audit.Partitions)
-			defer trail.Close()
-			var err error
-			if proofs[p], err = audit.Partition(ctx, p, trail); err != nil {
-				failed <- err
-				stop()
-			}
-		})
-	}
-	all.Wait()
-	select {
-	case err := <-failed:
-		return nil, err
-	default:
-		return proofs, nil
-	}
-}
-
-// tell tells what was found: the first difference of each kind, and the sums.
-func (o *auditOptions) tell(screen *console.Console, proofs []*ledger.Proof) error {
-	var sum ledger.Proof
-	var first *ledger.Heading
-	for _, p := range proofs {
-		if first = cmp.Or(first, p.Heading); p.Heading != nil && *p.Heading != *first {
-			return fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", o.group, p.Partition,
-				p.Heading.Value(), first.Value())
-		}
-		screen.Noticef("%s/%d: compared from offset %d up to %d", o.topic, p.Partition, p.From, p.To)
-		sum.Payments += p.Payments
-		sum.Accounts += p.Accounts
-		sum.Rejected += p.Rejected
-		sum.Compacted += p.Compacted
-		sum.Missing += p.Missing
-		sum.Double += p.Double
-		sum.Wrong += p.Wrong
-		for i, text := range p.First {
-			if sum.First[i] == "" {
-				sum.First[i] = text
-			}
-		}
+// report shows what was found: the first difference of each kind, and the sums.
+func (o *auditOptions) report(screen *console.Console, proofs []*ledger.Proof) error {
+	sum, err := o.sum(screen, proofs)
+	if err != nil {
+		return err
 	}
 	for i, kind := range [...]string{"missing", "double", "wrong"} {
 		if sum.First[i] == "" {
@@ -161,9 +97,33 @@ func (o *auditOptions) tell(screen *console.Console, proofs []*ledger.Proof) err
 		return err
 	}
 	if !sum.Right() {
-		return fmt.Errorf("the ledger of group %q is not what topic %q makes it", o.group, o.topic)
+		return fmt.Errorf("the ledger of group %q is not what topic %q makes it", o.group, o.cluster.topic)
 	}
 	return nil
+}
+
+// sum adds up the proofs of the partitions, whose headings have to agree, and shows the range of each.
+func (o *auditOptions) sum(screen *console.Console, proofs []*ledger.Proof) (*ledger.Proof, error) {
+	sum := new(ledger.Proof)
+	var first *ledger.Heading
+	for _, p := range proofs {
+		if first = cmp.Or(first, p.Heading); p.Heading != nil && *p.Heading != *first {
+			return nil, fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", o.group,
+				p.Partition, p.Heading.Value(), first.Value())
+		}
+		screen.Noticef("%s/%d: compared from offset %d up to %d", o.cluster.topic, p.Partition, p.From, p.To)
+		sum.Payments += p.Payments
+		sum.Accounts += p.Accounts
+		sum.Rejected += p.Rejected
+		sum.Compacted += p.Compacted
+		sum.Missing += p.Missing
+		sum.Double += p.Double
+		sum.Wrong += p.Wrong
+		for i, text := range p.First {
+			sum.First[i] = cmp.Or(sum.First[i], text)
+		}
+	}
+	return sum, nil
 }
 
 // grouped is a number of things, its digits in groups of three.

@@ -14,12 +14,13 @@ import (
 const defaultListen = "localhost:9092"
 
 type brokerOptions struct {
-	shared
-	listen, data string
+	speech speech
+	listen string // HOST:PORT
+	data   string // folder; "": in memory
 }
 
 func newBroker(env Env) *cli.Command {
-	var o brokerOptions
+	o := brokerOptions{speech: defaultSpeech(), listen: defaultListen}
 	return &cli.Command{
 		Name: "broker", Usage: "run an embedded Kafka-compatible broker",
 		Description: examples("Runs a broker for a first run, tests and work offline. For everything else there is Kafka.",
@@ -28,13 +29,13 @@ func newBroker(env Env) *cli.Command {
 		Flags: append([]cli.Flag{listenFlag(&o.listen),
 			&cli.StringFlag{Name: "data", Destination: &o.data,
 				Usage: "`FOLDER` to keep the data in; without it they are kept in memory"},
-		}, o.speech()...),
-		Action: func(c *cli.Context) error { return o.run(c.Context, newConsole(env, o.shared)) },
+		}, o.speech.flags()...),
+		Action: func(c *cli.Context) error { return o.run(c.Context, newConsole(env, o.speech)) },
 	}
 }
 
 func listenFlag(value *string) cli.Flag {
-	return &cli.StringFlag{Name: "listen", Value: defaultListen, Destination: value, Usage: "`HOST:PORT` to listen on"}
+	return &cli.StringFlag{Name: "listen", Value: *value, Destination: value, Usage: "`HOST:PORT` to listen on"}
 }
 
 func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error {
@@ -54,7 +55,7 @@ func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error 
 	return nil
 }
 
-// startBroker starts a broker, and answers the address that was asked for, with the port that was found when that
+// startBroker starts a broker, and returns the address that was asked for, with the port that was found when that
 // was 0.
 func startBroker(listen, data string) (broker *devbroker.Broker, address string, err error) {
 	host, _, err := net.SplitHostPort(listen)

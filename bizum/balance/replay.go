@@ -14,18 +14,18 @@ import (
 	"bizumctl/bizum/record"
 )
 
-// replay adds up partitions side by side, each in a book of its own. Only the sums of the books say
-// what an account has: its payments may be in any partition.
-type replay struct {
-	topic   *consumer.Consumer
-	initial bizum.Amount
-	strict  bool // ends at the first rejected message
-	report  func(event.Event)
+// fold adds up partitions side by side, each in a book of its own. Only the sums of the books say what an account has:
+// its payments may be in any partition.
+type fold struct {
+	topic  *consumer.Consumer
+	strict bool // ends at the first rejected message
+	report func(event.Event)
 
 	seen, bad, rounded atomic.Int64
 
 	mu    sync.Mutex
 	books []*bizum.Book
+	sum   *bizum.Book // of the books, in the end
 }
 
 // ReplayConfig says how a topic is added up.
@@ -44,7 +44,7 @@ type Replayed struct {
 // Replay adds up a topic when only the closing balances are wanted: its partitions in any order, side by side. When ctx
 // ends it returns what it has.
 func Replay(ctx context.Context, topic *consumer.Consumer, config ReplayConfig) (*Replayed, error) {
-	f := &replay{topic: topic, initial: config.Initial, strict: config.Strict, report: config.Report}
+	f := &fold{topic: topic, sum: bizum.NewBook(config.Initial), strict: config.Strict, report: config.Report}
 	err := topic.RunEach(ctx, f.partition)
 	if err != nil && ctx.Err() == nil {
 		return nil, err
@@ -57,11 +57,8 @@ func Replay(ctx context.Context, topic *consumer.Consumer, config ReplayConfig) 
 }
 
 // partition books a partition until its stop, if it has one.
-func (f *replay) partition(ctx context.Context, partition int32, from int64) error {
-	book := bizum.NewBook(f.initial)
-	f.mu.Lock()
-	f.books = append(f.books, book)
-	f.mu.Unlock()
+func (f *fold) partition(ctx context.Context, partition int32, from int64) error {
+	book := f.another()
 	end := f.topic.StopOf(partition)
 	if from >= end {
 		return nil
@@ -86,18 +83,28 @@ func (f *replay) partition(ctx context.Context, partition int32, from int64) err
 	return err
 }
 
+// another returns a book for one more partition.
+func (f *fold) another() *bizum.Book {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	book := f.sum.Another()
+	f.books = append(f.books, book)
+	return book
+}
+
 // block is how many payments are booked together: the book looks their accounts up at once.
 const block = 64
 
 // batch books a batch.
-func (f *replay) batch(b *kafka.Batch, book *bizum.Book) error {
+func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 	var postings [block]bizum.Posting
 	var offsets [block]int64
 	full, seen, rounded := 0, int64(0), int64(0)
 	post := func() error {
 		booked, err := book.ApplyAll(postings[:full])
 		if err != nil {
-			return fmt.Errorf("message at %v: %w", record.Position{Topic: b.Topic, Partition: b.Partition, Offset: offsets[booked]}, err)
+			position := record.Position{Topic: b.Topic, Partition: b.Partition, Offset: offsets[booked]}
+			return fmt.Errorf("message at %v: %w", position, err)
 		}
 		seen += int64(full)
 		full = 0
@@ -134,7 +141,7 @@ func (f *replay) batch(b *kafka.Batch, book *bizum.Book) error {
 	return nil
 }
 
-func (f *replay) rejected(place record.Position, reason error) error {
+func (f *fold) rejected(place record.Position, reason error) error {
 	if f.strict {
 		return fmt.Errorf("message at %v: %w", place, reason)
 	}
@@ -145,14 +152,13 @@ func (f *replay) rejected(place record.Position, reason error) error {
 }
 
 // merged returns the sum of the books.
-func (f *replay) merged() (*bizum.Book, error) {
+func (f *fold) merged() (*bizum.Book, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	sum := bizum.NewBook(f.initial)
 	for _, book := range f.books {
-		if err := sum.Merge(book); err != nil {
+		if err := f.sum.Merge(book); err != nil {
 			return nil, err
 		}
 	}
-	return sum, nil
+	return f.sum, nil
 }
