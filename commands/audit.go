@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +68,10 @@ func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console
 
 // report shows what was found: the first difference of each kind, and the sums.
 func (o *auditOptions) report(screen *console.Console, proofs []*ledger.Proof) error {
-	sum, err := o.sum(screen, proofs)
+	for _, p := range proofs {
+		screen.Noticef("%s/%d: compared from offset %d up to %d", o.cluster.topic, p.Partition, p.From, p.To)
+	}
+	sum, err := balance.Sum(o.group, proofs)
 	if err != nil {
 		return err
 	}
@@ -102,31 +104,7 @@ func (o *auditOptions) report(screen *console.Console, proofs []*ledger.Proof) e
 	return nil
 }
 
-// sum adds up the proofs of the partitions, whose headings have to agree, and shows the range of each.
-func (o *auditOptions) sum(screen *console.Console, proofs []*ledger.Proof) (*ledger.Proof, error) {
-	sum := new(ledger.Proof)
-	var first *ledger.Heading
-	for _, p := range proofs {
-		if first = cmp.Or(first, p.Heading); p.Heading != nil && *p.Heading != *first {
-			return nil, fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", o.group,
-				p.Partition, p.Heading.Value(), first.Value())
-		}
-		screen.Noticef("%s/%d: compared from offset %d up to %d", o.cluster.topic, p.Partition, p.From, p.To)
-		sum.Payments += p.Payments
-		sum.Accounts += p.Accounts
-		sum.Rejected += p.Rejected
-		sum.Compacted += p.Compacted
-		sum.Missing += p.Missing
-		sum.Double += p.Double
-		sum.Wrong += p.Wrong
-		for i, text := range p.First {
-			sum.First[i] = cmp.Or(sum.First[i], text)
-		}
-	}
-	return sum, nil
-}
-
-// grouped is a number of things, its digits in groups of three.
+// grouped returns a number of things, its digits in groups of three.
 func grouped(n int64, thing string) string {
 	if n != 1 {
 		thing += "s"

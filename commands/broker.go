@@ -23,7 +23,8 @@ func newBroker(env Env) *cli.Command {
 	o := brokerOptions{speech: defaultSpeech(), listen: defaultListen}
 	return &cli.Command{
 		Name: "broker", Usage: "run an embedded Kafka-compatible broker",
-		Description: examples("Runs a broker for a first run, tests and work offline. For everything else there is Kafka.",
+		Description: examples(
+			"Runs a broker for a first run, tests and work offline. For everything else there is Kafka.",
 			"bizumctl broker                        in memory, at "+defaultListen,
 			"bizumctl broker --data bizums.kafka    keep its data in a folder"),
 		Flags: append([]cli.Flag{listenFlag(&o.listen),
@@ -50,7 +51,8 @@ func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error 
 	}
 	screen.Noticef("an embedded broker, for trying things out, listens on %s", address)
 	screen.Noticef("it keeps its data %s", where)
-	screen.Noticef("in other terminals: bizumctl produce%[1]s, bizumctl balance%[1]s; Ctrl-C stops it", brokersFlag(address))
+	screen.Noticef("in other terminals: bizumctl produce%[1]s, bizumctl balance%[1]s; Ctrl-C stops it",
+		brokersFlag(address))
 	<-ctx.Done()
 	return nil
 }

@@ -44,9 +44,8 @@ func newConsume(env Env) *cli.Command {
 			&cli.GenericFlag{Name: "from", Value: &o.from,
 				Usage: "`PLACE` to begin: beginning, end, offset N, -N before the end, @TIME, @-1h"},
 			&cli.GenericFlag{Name: "until", Value: &o.until, Usage: "`PLACE` to stop before, in the same forms"},
-			&cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: &o.exit,
-				Usage: "stop at the end that there is now"},
-			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
+			exitFlag(&o.exit),
+			countFlag(&o.count, "stop after `N` bizums"),
 			&cli.DurationFlag{Name: "idle-timeout", Destination: &o.idle, Usage: "stop after `TIME` without one"},
 			&cli.IntSliceFlag{Name: "partition", Aliases: []string{"p"}, Destination: &partitions,
 				Usage: "only partition `P`; may be repeated"},
@@ -55,10 +54,12 @@ func newConsume(env Env) *cli.Command {
 			o.cluster.sessionFlag(),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, raw; with --dir parquet, text, json, csv"},
-			&cli.BoolFlag{Name: "raw", Destination: &raw, Usage: "short for --output raw: values as received, unchecked"},
+			&cli.BoolFlag{Name: "raw", Destination: &raw,
+				Usage: "short for --output raw: values as received, unchecked"},
 			&cli.BoolFlag{Name: "json", Destination: &json, Usage: "short for --output json"},
 			badFlag(&o.bad),
-			&cli.BoolFlag{Name: "csv-safe", Destination: &o.safe, Usage: "csv files in which spreadsheets find no formula"},
+			&cli.BoolFlag{Name: "csv-safe", Destination: &o.safe,
+				Usage: "csv files in which spreadsheets find no formula"},
 		}, o.files.flags("write files into folder `DIR`, each bizum exactly once"), o.cluster.flags()),
 		Action: func(c *cli.Context) error {
 			o.partitions = partitions.Value()
@@ -82,11 +83,6 @@ func newConsume(env Env) *cli.Command {
 	}
 }
 
-func badFlag(value *string) cli.Flag {
-	return &cli.StringFlag{Name: "bad", Value: *value, Destination: value,
-		Usage: "`WHAT` to do with a rejected message: skip (and report), stop"}
-}
-
 func (o *consumeOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	outputs := []string{"table", "text", "json", "csv", "raw"}
 	if o.files.dir != "" {
@@ -107,8 +103,8 @@ func (o *consumeOptions) run(ctx context.Context, env Env, screen *console.Conso
 		return err
 	}
 	defer cluster.Close()
-	config := consumer.Config{Topic: o.cluster.topic, From: o.from.bound, Until: o.until.bound, Exit: o.exit, Idle: o.idle,
-		Partitions: partitions, Group: o.group, Now: env.Now, Report: screen.Report}
+	config := consumer.Config{Topic: o.cluster.topic, From: o.from.bound, Until: o.until.bound, Exit: o.exit,
+		Idle: o.idle, Partitions: partitions, Group: o.group, Now: env.Now, Report: screen.Report}
 	if o.files.dir != "" {
 		return o.writeFiles(ctx, env, cluster, config, screen)
 	}

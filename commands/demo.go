@@ -39,8 +39,7 @@ func newDemo(env Env) *cli.Command {
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that the account opens with"},
 			&cli.IntFlag{Name: "producers", Value: o.producers, Destination: &o.producers, Usage: "run `N` producers"},
 		}, o.pauses.flags(), []cli.Flag{
-			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count,
-				Usage: "stop after `N` bizums of all producers together"},
+			countFlag(&o.count, "stop after `N` bizums of all producers together"),
 			listenFlag(&o.listen),
 		}, o.speech.flags()),
 		Action: func(c *cli.Context) error {

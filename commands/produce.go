@@ -59,8 +59,8 @@ func (p *pauses) check() error {
 }
 
 func defaultProduce() produceOptions {
-	return produceOptions{cluster: defaultCluster(), files: defaultFiles(), pauses: defaultPauses(), seed: rand.Uint64(),
-		accounts: 1, compression: "none", partitions: 1}
+	return produceOptions{cluster: defaultCluster(), files: defaultFiles(), pauses: defaultPauses(),
+		seed: rand.Uint64(), accounts: 1, compression: "none", partitions: 1}
 }
 
 func newProduce(env Env) *cli.Command {
@@ -72,15 +72,17 @@ func newProduce(env Env) *cli.Command {
 			"bizumctl produce --rate 1000 -n 60000 --seed 7  the same minute of load, each time"),
 		Flags: slices.Concat(o.pauses.flags(), []cli.Flag{
 			&cli.GenericFlag{Name: "rate", Value: &o.rate, Usage: "`N` a second instead of pauses, or max"},
-			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
-			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Destination: &o.duration, Usage: "stop after `TIME`"},
+			countFlag(&o.count, "stop after `N` bizums"),
+			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Destination: &o.duration,
+				Usage: "stop after `TIME`"},
 			&cli.Uint64Flag{Name: "seed", Value: o.seed, Destination: &o.seed, DefaultText: "random",
 				Usage: "the same `N`: the same bizums and pauses"},
 			&cli.IntFlag{Name: "accounts", Value: o.accounts, Destination: &o.accounts,
 				Usage: "spread over `N` accounts, cuenta-1 to cuenta-N"},
 			&cli.StringFlag{Name: "names", Destination: &o.names, Usage: "`FILE` of names, one a line"},
 			&cli.StringFlag{Name: "concepts", Destination: &o.concepts, Usage: "`FILE` of concepts, one a line"},
-			&cli.StringFlag{Name: "input", Destination: &o.input, Usage: "send the messages of `FILE`, or - for standard input"},
+			&cli.StringFlag{Name: "input", Destination: &o.input,
+				Usage: "send the messages of `FILE`, or - for standard input"},
 			&cli.BoolFlag{Name: "dry-run", Destination: &o.dryRun, Usage: "print the messages instead of sending them"},
 			&cli.StringFlag{Name: "compression", Value: o.compression, Destination: &o.compression,
 				Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},

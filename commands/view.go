@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
 	"bizumctl/bizum"
 	"bizumctl/bizum/consumer"
 	"bizumctl/bizum/event"
@@ -72,6 +74,22 @@ func exceptions(rounded, rejected int64) string {
 		fmt.Fprintf(&text, ", %d rejected", rejected)
 	}
 	return text.String()
+}
+
+// Flags of the commands that show a topic.
+
+func exitFlag(value *bool) cli.Flag {
+	return &cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: value,
+		Usage: "stop at the end that there is now"}
+}
+
+func countFlag(value *int64, usage string) cli.Flag {
+	return &cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: value, Usage: usage}
+}
+
+func badFlag(value *string) cli.Flag {
+	return &cli.StringFlag{Name: "bad", Value: *value, Destination: value,
+		Usage: "`WHAT` to do with a rejected message: skip (and report), stop"}
 }
 
 // checkView is what a command that shows a topic wants of its flags.

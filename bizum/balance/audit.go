@@ -1,6 +1,7 @@
 package balance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,4 +89,28 @@ func auditAll(ctx context.Context, audit *ledger.Audit, open func(partition int3
 	default:
 		return proofs, nil
 	}
+}
+
+// Sum adds up the proofs of a group's partitions, whose headings have to agree. Its first difference of each kind is
+// that of the first partition with one.
+func Sum(group string, proofs []*ledger.Proof) (*ledger.Proof, error) {
+	sum := new(ledger.Proof)
+	var first *ledger.Heading
+	for _, p := range proofs {
+		if first = cmp.Or(first, p.Heading); p.Heading != nil && *p.Heading != *first {
+			return nil, fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", group,
+				p.Partition, p.Heading.Value(), first.Value())
+		}
+		sum.Payments += p.Payments
+		sum.Accounts += p.Accounts
+		sum.Rejected += p.Rejected
+		sum.Compacted += p.Compacted
+		sum.Missing += p.Missing
+		sum.Double += p.Double
+		sum.Wrong += p.Wrong
+		for i, text := range p.First {
+			sum.First[i] = cmp.Or(sum.First[i], text)
+		}
+	}
+	return sum, nil
 }

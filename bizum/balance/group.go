@@ -41,7 +41,8 @@ type Group struct {
 	ledgerID string // of the ledger's topic, as long as it is not recreated
 }
 
-// OpenGroup creates the topics of the ledger, or checks those that exist. The error may be ErrGroupName or a TopicError.
+// OpenGroup creates the topics of the ledger, or checks those that exist. The error may be ErrGroupName or a
+// TopicError.
 func OpenGroup(ctx context.Context, cluster *kafka.Cluster, config GroupConfig) (*Group, error) {
 	if err := CheckGroup(config.Group); err != nil {
 		return nil, err
@@ -85,7 +86,8 @@ func (g *Group) ensure(ctx context.Context, name string, source kafka.Topic,
 		err = &TopicError{OtherPartitions, fmt.Sprintf("topic %q has %s, %q has %d", name,
 			partitions(topic.Partitions), g.config.Topic, source.Partitions)}
 	case topic.Compacted != compact || compact && topic.Deleted:
-		err = &TopicError{OtherPolicy, fmt.Sprintf("topic %q is not ours as it is: its cleanup.policy is another", name)}
+		err = &TopicError{OtherPolicy,
+			fmt.Sprintf("topic %q is not ours as it is: its cleanup.policy is another", name)}
 	}
 	return topic, err
 }
@@ -138,7 +140,8 @@ func (g *Group) check(ctx context.Context, l *ledger.Ledger) error {
 		return err
 	}
 	if books.ID != g.ledgerID {
-		return &TopicError{Recreated, fmt.Sprintf("topic %q was deleted and recreated while it was in use", g.topics.ledger)}
+		return &TopicError{Recreated,
+			fmt.Sprintf("topic %q was deleted and recreated while it was in use", g.topics.ledger)}
 	}
 	return l.Check(ledger.Heading{Topic: source.ID, Partitions: source.Partitions, Initial: g.heading.Initial})
 }

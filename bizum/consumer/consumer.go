@@ -47,7 +47,7 @@ type Config struct {
 	Idle       time.Duration // stop after so long without a record; 0: never
 	Partitions []int32       // only these; empty: all, also those that are added
 	Group      string        // share the partitions with its other members; "": read them all
-	// Counts reports whether a position that the group has committed, with this metadata, is worth anything; nil: it is.
+	// Counts reports whether a position that the group has committed, with this metadata, is of this work; nil: it is.
 	Counts func(metadata string) bool
 
 	Now    func() time.Time
@@ -180,8 +180,8 @@ func (c *Consumer) Within(ctx context.Context, partition int32, from int64) (int
 	return min(from, end), err
 }
 
-// Read hands the batches of a partition to deliver, as kafka.Cluster.Read does. Where the log starts after the position,
-// it reports how many offsets are gone and goes on from there.
+// Read hands the batches of a partition to deliver, as kafka.Cluster.Read does. Where the log starts after the
+// position, it reports how many offsets are gone and goes on from there.
 func (c *Consumer) Read(ctx context.Context, partition int32, from int64, deliver func(kafka.Batch) error) error {
 	for {
 		err := c.cluster.Read(ctx, c.config.Topic, partition, from, deliver)
@@ -256,7 +256,8 @@ func (c *Consumer) readNew(ctx context.Context, read func(partition int32)) {
 
 // RunEach calls own for each partition, in a goroutine each, until all of them have returned. The first error of one
 // ends all; so does Idle, and neither that nor a context that ends is an error.
-func (c *Consumer) RunEach(ctx context.Context, own func(ctx context.Context, partition int32, from int64) error) error {
+func (c *Consumer) RunEach(ctx context.Context,
+	own func(ctx context.Context, partition int32, from int64) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer c.watch(stop)()

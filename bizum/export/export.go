@@ -51,8 +51,8 @@ type export struct {
 	rows, files, rejected, rounded atomic.Int64
 }
 
-// Run writes until the topic's stops are reached, ctx ends, or an error. The figures are nil when nothing was begun. The
-// error may be archive.ErrTaken, an archive.StrangeError, or one of the rooms below.
+// Run writes until the topic's stops are reached, ctx ends, or an error. The figures are nil when nothing was begun.
+// The error may be archive.ErrTaken, an archive.StrangeError, or one of the rooms below.
 func Run(ctx context.Context, cluster *kafka.Cluster, topic *consumer.Consumer, config Config) (*Figures, error) {
 	folder, err := open(ctx, cluster, topic, config)
 	if err != nil {
@@ -101,8 +101,8 @@ func open(ctx context.Context, cluster *kafka.Cluster, topic *consumer.Consumer,
 	if err != nil {
 		return nil, err
 	}
-	folder, foreign, err := archive.Open(config.Dir, archive.Config{FileOptions: config.File, Cluster: name, TopicID: id,
-		Records: config.Records, Bytes: config.Bytes})
+	folder, foreign, err := archive.Open(config.Dir, archive.Config{FileOptions: config.File,
+		Cluster: name, TopicID: id, Records: config.Records, Bytes: config.Bytes})
 	if err != nil {
 		return nil, err
 	}

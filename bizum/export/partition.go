@@ -34,8 +34,8 @@ func newPartition(x *export, part *archive.Part, number int32,
 	return &partition{export: x, archive: part, number: number, commit: commit, committed: -1}
 }
 
-// run reads the partition and writes it, until it comes to its stop, ctx ends or something fails. Whatever ends it, what
-// was read is published, unless it is the disk that failed.
+// run reads the partition and writes it, until it comes to its stop, ctx ends or something fails. Whatever ends it,
+// what was read is published, unless it is the disk that failed.
 func (p *partition) run(ctx context.Context, from int64) error {
 	position, known := p.archive.Next()
 	var err error

@@ -80,8 +80,8 @@ type Config struct {
 	Plan   Plan
 	Now    func() time.Time
 	Report func(event.Event)
-	// Show is called, when there are pauses, with each message that has arrived, and the time when it was put; nil: they
-	// are not shown.
+	// Show is called, when there are pauses, with each message that has arrived, and the time when it was put; nil:
+	// they are not shown.
 	Show func(m *Message, at time.Time) error
 	// Progress is called often, with what measures how far the run has come; nil: nobody wants to know.
 	Progress func(measure func() event.Sending)

@@ -94,8 +94,8 @@ func (p *Producer) Figures() Figures {
 		P50: s.percentile(50), P99: s.percentile(99), Max: s.percentile(100)}
 }
 
-// PerSecond returns the rate that was achieved. A steady run sends its first message at once, so that of n messages there
-// are n-1 intervals up to the last acknowledgement.
+// PerSecond returns the rate that was achieved. A steady run sends its first message at once, so that of n messages
+// there are n-1 intervals up to the last acknowledgement.
 func (f Figures) PerSecond(mode Mode) float64 {
 	messages := f.Acknowledged
 	if mode == Steady {
