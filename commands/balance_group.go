@@ -47,7 +47,7 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 		sole: make(map[int32]*bizum.Account)}
 	group, err := balance.OpenGroup(ctx, cluster, balance.GroupConfig{Topic: o.cluster.topic, Group: o.group,
 		Initial: o.initial, Interval: o.interval, AcceptGap: o.gap, Strict: o.bad == "stop", Now: env.Now,
-		Report: screen.Report, Take: entries.take, Untake: entries.untake, Show: entries.show})
+		Report: screen.Report, Reserve: entries.reserve, Release: entries.release, Show: entries.show})
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -89,8 +89,8 @@ type groupView struct {
 	sole     map[int32]*bizum.Account
 }
 
-// take reports whether an entry is to be shown, and whether that is within --count.
-func (v *groupView) take(account []byte) (wanted, room bool) {
+// reserve reports whether an entry is to be shown, and whether that is within --count.
+func (v *groupView) reserve(account []byte) (wanted, room bool) {
 	o := v.options
 	if o.account != "" && string(account) != o.account || o.output == "none" && o.count == 0 {
 		return false, true
@@ -104,7 +104,7 @@ func (v *groupView) take(account []byte) (wanted, room bool) {
 	return true, true
 }
 
-func (v *groupView) untake(entries int) {
+func (v *groupView) release(entries int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.taken -= int64(entries)

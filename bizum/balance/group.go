@@ -27,9 +27,9 @@ type GroupConfig struct {
 	Report func(event.Event) // called from several goroutines
 
 	// What shows the entries: ledger.Ledger's.
-	Take   func(account []byte) (wanted, room bool)
-	Untake func(entries int)
-	Show   func(ledger.Committed) error
+	Reserve func(account []byte) (wanted, room bool)
+	Release func(entries int)
+	Show    func(ledger.Committed) error
 }
 
 // Group is a member of a group that keeps a ledger.
@@ -107,7 +107,7 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 	first := &firstSession{all: func() { topic.AwaitGroup(ctx) }}
 	c := g.config
 	l := &ledger.Ledger{Heading: g.heading, Source: c.Topic, Name: g.topics.ledger, Interval: c.Interval,
-		AcceptGap: c.AcceptGap, Strict: c.Strict, Now: c.Now, Ready: first.ready, Take: c.Take, Untake: c.Untake,
+		AcceptGap: c.AcceptGap, Strict: c.Strict, Now: c.Now, Ready: first.ready, Take: c.Reserve, Untake: c.Release,
 		Show: func(committed ledger.Committed) error {
 			topic.Seen()
 			return c.Show(committed)
