@@ -25,7 +25,6 @@ type produceOptions struct {
 	files       fileOptions
 	pauses      pauses
 	rate        rate
-	figures     bool // are wanted in the summary
 	count       int64
 	duration    time.Duration
 	seed        uint64
@@ -36,8 +35,11 @@ type produceOptions struct {
 	dryRun      bool
 	compression string
 	partitions  int
-	wanted      bool // so many partitions were asked for
+	asked       asked
 }
+
+// asked is which flags were given, of those whose default is not what happens when they are left out.
+type asked struct{ rate, delays, partitions bool }
 
 // pauses are the bounds of a random pause.
 type pauses struct{ min, max time.Duration }
@@ -90,15 +92,13 @@ func newProduce(env Env) *cli.Command {
 				Usage: "make a missing topic with `N` partitions"},
 		}, o.files.flags("write text files into folder `DIR` instead of sending"), o.cluster.flags()),
 		Action: func(c *cli.Context) error {
-			delays := c.IsSet("min-delay") || c.IsSet("max-delay")
-			o.figures, o.wanted = c.IsSet("rate"), c.IsSet("partitions")
+			o.asked = asked{rate: c.IsSet("rate"), delays: c.IsSet("min-delay") || c.IsSet("max-delay"),
+				partitions: c.IsSet("partitions")}
 			switch {
-			case o.figures && delays:
+			case o.asked.rate && o.asked.delays:
 				return misuse("--rate and --min-delay, --max-delay exclude each other")
 			case o.input != "" && (c.IsSet("accounts") || c.IsSet("names") || c.IsSet("concepts")):
 				return misuse("--input sends given messages: leave out --accounts, --names and --concepts")
-			case o.input != "" && !delays && !o.figures:
-				o.rate.max = true
 			}
 			if err := o.suitFiles(c); err != nil {
 				return err
@@ -108,15 +108,15 @@ func newProduce(env Env) *cli.Command {
 	}
 }
 
-// plan says what the flags mean together.
+// plan returns what the flags mean together. Given messages are sent at once, unless a pace is asked for.
 func (o *produceOptions) plan() producer.Plan {
 	plan := producer.Plan{Mode: producer.Paused, MinDelay: o.pauses.min, MaxDelay: o.pauses.max, Seed: o.seed,
 		Given: o.input != "", Count: o.count, Duration: o.duration}
 	switch {
-	case o.rate.max:
-		plan.Mode = producer.Unpaced
 	case o.rate.perSecond > 0:
 		plan.Mode, plan.PerSecond = producer.Steady, o.rate.perSecond
+	case o.rate.max, o.input != "" && !o.asked.delays:
+		plan.Mode = producer.Unpaced
 	}
 	return plan
 }
@@ -203,7 +203,7 @@ func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster
 	case created:
 		screen.Noticef("made topic %q with %s; it keeps its records for ever (retention.ms=-1)",
 			o.cluster.topic, console.Plural(o.partitions, "partition", "partitions"))
-	case err == nil && o.wanted && has != o.partitions:
+	case err == nil && o.asked.partitions && has != o.partitions:
 		screen.Noticef("topic %q has %s already: --partitions does not apply",
 			o.cluster.topic, console.Plural(has, "partition", "partitions"))
 	}

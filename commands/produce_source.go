@@ -60,7 +60,7 @@ func (o *produceOptions) summary(screen *console.Console, f producer.Figures, pe
 	if pending > 0 {
 		lost = fmt.Sprintf(", %d more not acknowledged", pending)
 	}
-	if !o.figures || f.Acknowledged == 0 {
+	if !o.asked.rate || f.Acknowledged == 0 {
 		screen.Noticef("%s%s", sent, lost)
 		return
 	}
