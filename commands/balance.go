@@ -184,7 +184,8 @@ func (o *balanceOptions) summary(screen *console.Console, r *balance.Replayed) {
 		screen.Noticef("%s, closing balance %v €", text, accounts[0].Balance)
 		return
 	}
-	if text += ", " + console.Plural(r.Book.Len(), "account", "accounts"); len(accounts) == 0 && o.account == "" {
+	text += ", " + console.Plural(r.Book.Len(), "account", "accounts")
+	if len(accounts) == 0 && o.account == "" {
 		if total, fits := r.Book.Total(); fits && r.Book.Len() > 0 {
 			text += fmt.Sprintf(" with %v € in all", total)
 		}

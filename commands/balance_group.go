@@ -154,7 +154,8 @@ func (v *groupView) summary() {
 	text := v.booked()
 	accounts, sole := 0, (*bizum.Account)(nil)
 	for partition, n := range v.accounts {
-		if accounts += n; n > 0 {
+		accounts += n
+		if n > 0 {
 			sole = v.sole[partition]
 		}
 	}

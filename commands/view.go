@@ -42,7 +42,8 @@ func (v *view) shown(err error) error {
 	if err != nil {
 		return err
 	}
-	if v.seen++; v.seen == v.count {
+	v.seen++
+	if v.seen == v.count {
 		return consumer.ErrDone
 	}
 	return nil

@@ -97,7 +97,8 @@ func Sum(group string, proofs []*ledger.Proof) (*ledger.Proof, error) {
 	sum := new(ledger.Proof)
 	var first *ledger.Heading
 	for _, p := range proofs {
-		if first = cmp.Or(first, p.Heading); p.Heading != nil && *p.Heading != *first {
+		first = cmp.Or(first, p.Heading)
+		if p.Heading != nil && *p.Heading != *first {
 			return nil, fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", group,
 				p.Partition, p.Heading.Value(), first.Value())
 		}

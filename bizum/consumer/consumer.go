@@ -42,7 +42,7 @@ func Failure(err error) error {
 type Config struct {
 	Topic      string
 	From       Bound         // where reading begins
-	Until      Bound         // where it ends, if there is such a bound
+	Until      Bound         // where it ends, if there is such a bound; a time to come is for Run only
 	Exit       bool          // stop at the end that there is at the start
 	Idle       time.Duration // stop after so long without a record; 0: never
 	Partitions []int32       // only these; empty: all, also those that are added
@@ -104,7 +104,8 @@ func Open(ctx context.Context, cluster *kafka.Cluster, config Config) (*Consumer
 	if !config.Until.exists() {
 		return c, nil
 	}
-	if _, c.pending = config.Until.untilThen(config.Now()); c.pending {
+	_, c.pending = config.Until.untilThen(config.Now())
+	if c.pending {
 		return c, nil
 	}
 	return c, c.setStops(ctx)

@@ -78,7 +78,8 @@ func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim) error {
 		if err != nil {
 			return err
 		}
-		if position = s.position; s.done {
+		position = s.position
+		if s.done {
 			return ErrDone
 		}
 		if position == committed || time.Since(last) < commitEvery {
@@ -87,10 +88,10 @@ func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim) error {
 		return commit(ctx)
 	})
 	if position != committed {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommitWithin)
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommitWithin)
 		defer cancel()
-		failed := commit(last)
-		if failed != nil && last.Err() != nil {
+		failed := commit(late)
+		if failed != nil && late.Err() != nil {
 			failed = c.uncommitted()
 		}
 		if failed != nil && c.isOver() {
@@ -109,7 +110,8 @@ func (c *Consumer) positionOf(ctx context.Context, partition int32) (position, f
 	if err != nil {
 		return 0, 0, err
 	}
-	if position = stored[partition].Offset; position >= 0 {
+	position = stored[partition].Offset
+	if position >= 0 {
 		return position, 0, nil
 	}
 	if _, known := c.starts[partition]; known { // else it was added since, and nothing of it is left out
