@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,24 +9,33 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/balance"
+	"bizumctl/bizum/consumer"
+	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/record"
+	"bizumctl/commands/console"
 )
 
 type balanceOptions struct {
-	shared
-	initial bizum.Amount
-	account string
-	exit    bool
-	count   int64
-	output  string
-	bad     string
-	group   string
-	every   time.Duration // between commits, in a group
-	gap     bool
+	cluster  clusterOptions
+	initial  bizum.Amount
+	account  string
+	exit     bool
+	count    int64
+	output   string
+	bad      string
+	group    string
+	interval time.Duration // between commits, in a group
+	gap      bool
+}
+
+func defaultBalance() balanceOptions {
+	return balanceOptions{cluster: defaultCluster(), initial: 2000_00, output: "table", bad: "skip",
+		interval: 100 * time.Millisecond}
 }
 
 func newBalance(env Env) *cli.Command {
-	o := balanceOptions{initial: 2000_00}
+	o := defaultBalance()
 	return &cli.Command{
 		Name: "balance", Usage: "show the account's balance after every bizum",
 		Description: examples("Adds up a topic from its beginning, for every account (a message's key), and goes on.",
@@ -38,57 +46,71 @@ func newBalance(env Env) *cli.Command {
 			&cli.GenericFlag{Name: "initial", Value: &o.initial,
 				Usage: "`EUROS` that every account opens with, such as 2000 or -12.50"},
 			&cli.StringFlag{Name: "account", Destination: &o.account, Usage: "show only account `NAME`"},
-			&cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: &o.exit,
-				Usage: "stop at the end that there is now"},
-			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Destination: &o.output,
+			exitFlag(&o.exit),
+			countFlag(&o.count, "stop after `N` bizums"),
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, none"},
 			badFlag(&o.bad),
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "keep a ledger, exactly once, shared by all of group `NAME`"},
-			o.sessionFlag(),
-			&cli.DurationFlag{Name: "commit-interval", Value: 100 * time.Millisecond, Destination: &o.every,
+			o.cluster.sessionFlag(),
+			&cli.DurationFlag{Name: "commit-interval", Value: o.interval, Destination: &o.interval,
 				Usage: "`TIME` between two commits to the ledger"},
 			&cli.BoolFlag{Name: "accept-gap", Destination: &o.gap,
 				Usage: "go on where messages are gone before they were booked"},
-		}, o.flags()...),
+		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
+			screen := newConsole(env, o.cluster.speech)
 			switch {
 			case o.group != "":
-				return o.keep(c.Context, env, newConsole(env, o.shared))
+				return o.runGroup(c.Context, env, screen)
 			case c.IsSet("commit-interval") || o.gap:
 				return misuse("--commit-interval and --accept-gap are for a ledger: give it a --group")
 			}
-			return o.run(c.Context, env, newConsole(env, o.shared))
+			return o.run(c.Context, env, screen)
 		},
 	}
 }
 
 // check is what both ways of keeping a balance want of the flags.
 func (o *balanceOptions) check() error {
-	return cmp.Or(oneOf("output", o.output, "table", "text", "json", "csv", "none"),
-		oneOf("bad", o.bad, "skip", "stop"), notNegative("count", o.count))
+	return checkView(o.output, o.bad, o.count, "table", "text", "json", "csv", "none")
 }
 
-func (o *balanceOptions) run(ctx context.Context, env Env, console *console) error {
+func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	cluster, err := o.open(env, console)
+	cluster, err := o.cluster.open(env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, exit: o.exit}
+	config := consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
+		Report: screen.Report}
 	if o.output == "none" && o.count == 0 {
-		return o.fold(ctx, f)
+		return o.replay(ctx, cluster, config, screen)
 	}
-	view := &view{console: console, topic: o.topic, stop: o.bad == "stop", count: o.count}
-	show, err := o.shower(console)
+	view := &view{console: screen, strict: o.bad == "stop", count: o.count}
+	book := bizum.NewBook(o.initial)
+	err = o.show(ctx, cluster, config, view, book)
+	if err == nil || ctx.Err() != nil {
+		o.summary(screen, &balance.Replayed{Book: book, Booked: view.seen, Rejected: view.bad, Rounded: view.rounded})
+	}
+	return err
+}
+
+// show shows the balance after every bizum.
+func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config, view *view,
+	book *bizum.Book) error {
+	show, err := o.shower(view.console)
 	if err != nil {
 		return err
 	}
-	book := bizum.NewBook(o.initial)
+	topic, err := consumer.Open(ctx, cluster, config)
+	if err != nil {
+		return consumer.Failure(err)
+	}
 	handle := view.checked(func(r *record.Record, p *bizum.Payment) error {
 		entry, err := book.Apply(r.Key, *p)
 		if err != nil {
@@ -99,57 +121,77 @@ func (o *balanceOptions) run(ctx context.Context, env Env, console *console) err
 		}
 		return view.shown(show(r, &entry))
 	})
-	err = f.run(ctx, handle, console.flush)
-	if err == nil || ctx.Err() != nil {
-		o.summary(view, book)
+	return topic.Run(ctx, handle, view.console.Flush)
+}
+
+// replay shows only the closing balances.
+func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, config consumer.Config,
+	screen *console.Console) error {
+	topic, err := consumer.Open(ctx, cluster, config)
+	if err != nil {
+		return o.nothing(screen, consumer.Failure(err))
+	}
+	replayed, err := balance.Replay(ctx, topic,
+		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report})
+	if replayed != nil {
+		o.summary(screen, replayed)
+	}
+	return err
+}
+
+// nothing sums up a run that was ended before it had read anything.
+func (o *balanceOptions) nothing(screen *console.Console, err error) error {
+	if err == nil {
+		o.summary(screen, &balance.Replayed{Book: bizum.NewBook(o.initial)})
 	}
 	return err
 }
 
 // shower makes what shows an entry in the output format.
-func (o *balanceOptions) shower(c *console) (func(*record.Record, *bizum.Entry) error, error) {
+func (o *balanceOptions) shower(c *console.Console) (func(*record.Record, *bizum.Entry) error, error) {
 	switch o.output {
 	case "none":
 		return func(*record.Record, *bizum.Entry) error { return nil }, nil
 	case "table":
-		statement := newStatement(c, true)
+		statement := console.NewStatement(c, true)
 		return func(r *record.Record, e *bizum.Entry) error {
 			if e.Opens {
-				if err := statement.opening(e.Account, o.initial); err != nil {
+				if err := statement.Opening(e.Account, o.initial); err != nil {
 					return err
 				}
 			}
-			return statement.row(r.Timestamp, e.Account, &e.Payment, e.Balance)
+			return statement.Row(r.Timestamp, e.Account, &e.Payment, e.Balance)
 		}, nil
 	}
-	lines, err := newLines(c, o.output, true)
+	lines, err := console.NewLines(c, o.output, true)
 	return func(r *record.Record, e *bizum.Entry) error {
-		return lines.show(r, &e.Payment, e.Balance)
+		return lines.Row(r, &e.Payment, e.Balance)
 	}, err
 }
 
-// summary tells the closing balances, each if they are few.
-func (o *balanceOptions) summary(v *view, book *bizum.Book) {
+// summary shows the closing balances, each if they are few.
+func (o *balanceOptions) summary(screen *console.Console, r *balance.Replayed) {
 	const few = 20
-	text := plural(v.seen, "bizum", "bizums") + v.asides()
+	text := console.Plural(r.Booked, "bizum", "bizums") + exceptions(r.Rounded, r.Rejected)
 	var accounts []bizum.Account
-	if o.account != "" || book.Len() <= few {
-		accounts = book.Accounts()
+	if o.account != "" || r.Book.Len() <= few {
+		accounts = r.Book.Accounts()
 	}
 	if o.account != "" {
 		accounts = slices.DeleteFunc(accounts, func(a bizum.Account) bool { return a.Name != o.account })
 	}
 	if len(accounts) == 1 {
-		v.console.remark("%s, closing balance %v €", text, accounts[0].Balance)
+		screen.Noticef("%s, closing balance %v €", text, accounts[0].Balance)
 		return
 	}
-	if text += ", " + plural(book.Len(), "account", "accounts"); len(accounts) == 0 && o.account == "" {
-		if total, fits := book.Total(); fits && book.Len() > 0 {
+	text += ", " + console.Plural(r.Book.Len(), "account", "accounts")
+	if len(accounts) == 0 && o.account == "" {
+		if total, fits := r.Book.Total(); fits && r.Book.Len() > 0 {
 			text += fmt.Sprintf(" with %v € in all", total)
 		}
 	}
-	v.console.remark("%s", text)
+	screen.Noticef("%s", text)
 	for _, a := range accounts {
-		v.console.remark("%s: closing balance %v €", a.Name, a.Balance)
+		screen.Noticef("%s: closing balance %v €", a.Name, a.Balance)
 	}
 }

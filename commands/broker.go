@@ -8,35 +8,38 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/devbroker"
+	"bizumctl/commands/console"
 )
 
 const defaultListen = "localhost:9092"
 
 type brokerOptions struct {
-	shared
-	listen, data string
+	speech speech
+	listen string // HOST:PORT
+	data   string // folder; "": in memory
 }
 
 func newBroker(env Env) *cli.Command {
-	var o brokerOptions
+	o := brokerOptions{speech: defaultSpeech(), listen: defaultListen}
 	return &cli.Command{
 		Name: "broker", Usage: "run an embedded Kafka-compatible broker",
-		Description: examples("Runs a broker for a first run, tests and work offline. For everything else there is Kafka.",
+		Description: examples(
+			"Runs a broker for a first run, tests and work offline. For everything else there is Kafka.",
 			"bizumctl broker                        in memory, at "+defaultListen,
 			"bizumctl broker --data bizums.kafka    keep its data in a folder"),
 		Flags: append([]cli.Flag{listenFlag(&o.listen),
 			&cli.StringFlag{Name: "data", Destination: &o.data,
 				Usage: "`FOLDER` to keep the data in; without it they are kept in memory"},
-		}, o.speech()...),
-		Action: func(c *cli.Context) error { return o.run(c.Context, newConsole(env, o.shared)) },
+		}, o.speech.flags()...),
+		Action: func(c *cli.Context) error { return o.run(c.Context, newConsole(env, o.speech)) },
 	}
 }
 
 func listenFlag(value *string) cli.Flag {
-	return &cli.StringFlag{Name: "listen", Value: defaultListen, Destination: value, Usage: "`HOST:PORT` to listen on"}
+	return &cli.StringFlag{Name: "listen", Value: *value, Destination: value, Usage: "`HOST:PORT` to listen on"}
 }
 
-func (o *brokerOptions) run(ctx context.Context, console *console) error {
+func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error {
 	broker, address, err := startBroker(o.listen, o.data)
 	if err != nil {
 		return err
@@ -46,14 +49,15 @@ func (o *brokerOptions) run(ctx context.Context, console *console) error {
 	if o.data != "" {
 		where = "in " + o.data
 	}
-	console.remark("an embedded broker, for trying things out, listens on %s", address)
-	console.remark("it keeps its data %s", where)
-	console.remark("in other terminals: bizumctl produce%[1]s, bizumctl balance%[1]s; Ctrl-C stops it", brokersFlag(address))
+	screen.Noticef("an embedded broker, for trying things out, listens on %s", address)
+	screen.Noticef("it keeps its data %s", where)
+	screen.Noticef("in other terminals: bizumctl produce%[1]s, bizumctl balance%[1]s; Ctrl-C stops it",
+		brokersFlag(address))
 	<-ctx.Done()
 	return nil
 }
 
-// startBroker starts a broker, and answers the address that was asked for, with the port that was found when that
+// startBroker starts a broker, and returns the address that was asked for, with the port that was found when that
 // was 0.
 func startBroker(listen, data string) (broker *devbroker.Broker, address string, err error) {
 	host, _, err := net.SplitHostPort(listen)

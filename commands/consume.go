@@ -1,38 +1,39 @@
 package commands
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/consumer"
 	"bizumctl/bizum/format"
+	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/record"
+	"bizumctl/commands/console"
 )
 
 type consumeOptions struct {
-	shared
-	fileOptions
-	from, until place
+	cluster     clusterOptions
+	files       fileOptions
+	safe        bool // csv files in which spreadsheets find no formula
+	from, until boundFlag
 	exit        bool
 	count       int64
 	idle        time.Duration
 	partitions  []int
 	group       string
 	output      string
-	raw, json   bool
 	bad         string
 }
 
 func newConsume(env Env) *cli.Command {
-	var o consumeOptions
+	o := consumeOptions{cluster: defaultCluster(), files: defaultFiles(), output: "table", bad: "skip"}
 	_ = o.from.Set("beginning")
 	var partitions cli.IntSlice
+	var raw, json bool
 	return &cli.Command{
 		Name: "consume", Usage: "show bizums",
 		Description: examples("Shows the bizums of a topic, and goes on with those to come.",
@@ -43,26 +44,33 @@ func newConsume(env Env) *cli.Command {
 			&cli.GenericFlag{Name: "from", Value: &o.from,
 				Usage: "`PLACE` to begin: beginning, end, offset N, -N before the end, @TIME, @-1h"},
 			&cli.GenericFlag{Name: "until", Value: &o.until, Usage: "`PLACE` to stop before, in the same forms"},
-			&cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: &o.exit,
-				Usage: "stop at the end that there is now"},
-			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count, Usage: "stop after `N` bizums"},
+			exitFlag(&o.exit),
+			countFlag(&o.count, "stop after `N` bizums"),
 			&cli.DurationFlag{Name: "idle-timeout", Destination: &o.idle, Usage: "stop after `TIME` without one"},
 			&cli.IntSliceFlag{Name: "partition", Aliases: []string{"p"}, Destination: &partitions,
 				Usage: "only partition `P`; may be repeated"},
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "share the partitions in consumer group `NAME`, and go on where it was"},
-			o.sessionFlag(),
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "table", Destination: &o.output,
+			o.cluster.sessionFlag(),
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, raw; with --dir parquet, text, json, csv"},
-			&cli.BoolFlag{Name: "raw", Destination: &o.raw, Usage: "short for --output raw: values as received, unchecked"},
-			&cli.BoolFlag{Name: "json", Destination: &o.json, Usage: "short for --output json"},
+			&cli.BoolFlag{Name: "raw", Destination: &raw,
+				Usage: "short for --output raw: values as received, unchecked"},
+			&cli.BoolFlag{Name: "json", Destination: &json, Usage: "short for --output json"},
 			badFlag(&o.bad),
-			&cli.BoolFlag{Name: "csv-safe", Destination: &o.safe, Usage: "csv files in which spreadsheets find no formula"},
-		}, o.fileOptions.flags("write files into folder `DIR`, each bizum exactly once"), o.shared.flags()),
+			&cli.BoolFlag{Name: "csv-safe", Destination: &o.safe,
+				Usage: "csv files in which spreadsheets find no formula"},
+		}, o.files.flags("write files into folder `DIR`, each bizum exactly once"), o.cluster.flags()),
 		Action: func(c *cli.Context) error {
 			o.partitions = partitions.Value()
-			if (o.raw || o.json) && c.IsSet("output") || o.raw && o.json {
+			if (raw || json) && c.IsSet("output") || raw && json {
 				return misuse("--output, --raw and --json exclude each other")
+			}
+			switch {
+			case raw:
+				o.output = "raw"
+			case json:
+				o.output = "json"
 			}
 			if o.group != "" && len(o.partitions) > 0 {
 				return misuse("--group shares out the partitions itself: leave out --partition (-p)")
@@ -70,177 +78,71 @@ func newConsume(env Env) *cli.Command {
 			if err := o.suitFiles(c); err != nil {
 				return err
 			}
-			return o.run(c.Context, env, newConsole(env, o.shared))
+			return o.run(c.Context, env, newConsole(env, o.cluster.speech))
 		},
 	}
 }
 
-func badFlag(value *string) cli.Flag {
-	return &cli.StringFlag{Name: "bad", Value: "skip", Destination: value,
-		Usage: "`WHAT` to do with a rejected message: skip (and tell), stop"}
-}
-
-func (o *consumeOptions) run(ctx context.Context, env Env, console *console) error {
-	switch {
-	case o.raw:
-		o.output = "raw"
-	case o.json:
-		o.output = "json"
-	}
+func (o *consumeOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	outputs := []string{"table", "text", "json", "csv", "raw"}
-	if o.dir != "" {
+	if o.files.dir != "" {
 		outputs = format.Names[:]
 	}
-	if err := cmp.Or(oneOf("output", o.output, outputs...), oneOf("bad", o.bad, "skip", "stop"),
-		notNegative("count", o.count), notNegative("idle-timeout", o.idle)); err != nil {
+	if err := checkView(o.output, o.bad, o.count, outputs...); err != nil {
+		return err
+	}
+	if err := notNegative("idle-timeout", o.idle); err != nil {
 		return err
 	}
 	partitions, err := partitionNumbers(o.partitions)
 	if err != nil {
 		return err
 	}
-	cluster, err := o.open(env, console)
+	cluster, err := o.cluster.open(env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	f := &follower{cluster: cluster, topic: o.topic, console: console, now: env.Now, from: o.from, until: o.until,
-		exit: o.exit, idle: o.idle, partitions: partitions, group: o.group}
-	if o.dir != "" {
-		return (&filing{follower: f, options: o}).run(ctx)
+	config := consumer.Config{Topic: o.cluster.topic, From: o.from.bound, Until: o.until.bound, Exit: o.exit,
+		Idle: o.idle, Partitions: partitions, Group: o.group, Now: env.Now, Report: screen.Report}
+	if o.files.dir != "" {
+		return o.writeFiles(ctx, env, cluster, config, screen)
 	}
-	view := &view{console: console, topic: o.topic, stop: o.bad == "stop", count: o.count}
-	show, err := o.shower(view)
-	if err != nil {
-		return err
-	}
-	err = f.run(ctx, show, console.flush)
+	view := &view{console: screen, strict: o.bad == "stop", count: o.count}
+	err = o.show(ctx, cluster, config, view)
 	if err == nil || ctx.Err() != nil {
 		view.summary()
 	}
 	return err
 }
 
+func (o *consumeOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config, view *view) error {
+	show, err := o.shower(view)
+	if err != nil {
+		return err
+	}
+	topic, err := consumer.Open(ctx, cluster, config)
+	if err != nil {
+		return consumer.Failure(err)
+	}
+	return topic.Run(ctx, show, view.console.Flush)
+}
+
 // shower makes the handler that shows a record in the output format.
 func (o *consumeOptions) shower(v *view) (func(*record.Record) error, error) {
 	switch o.output {
 	case "raw":
-		return func(r *record.Record) error { return v.shown(v.console.line(r.Value)) }, nil
+		return func(r *record.Record) error { return v.shown(v.console.Line(r.Value)) }, nil
 	case "table":
-		statement := newStatement(v.console, false)
+		statement := console.NewStatement(v.console, false)
 		return v.checked(func(r *record.Record, p *bizum.Payment) error {
-			return v.shown(statement.row(r.Timestamp, bizum.KeyOf(r.Key), p, 0))
+			return v.shown(statement.Row(r.Timestamp, bizum.KeyOf(r.Key), p, 0))
 		}), nil
 	}
-	lines, err := newLines(v.console, o.output, false)
+	lines, err := console.NewLines(v.console, o.output, false)
 	return v.checked(func(r *record.Record, p *bizum.Payment) error {
-		return v.shown(lines.show(r, p, 0))
+		return v.shown(lines.Row(r, p, 0))
 	}), err
-}
-
-// lines shows rows in a format. What a row takes of memory is used again for the next one.
-type lines struct {
-	console *console
-	format  format.Format
-	line    []byte
-	row     format.Row
-}
-
-// newLines writes the format's header.
-func newLines(c *console, name string, withBalance bool) (*lines, error) {
-	f, err := format.ByName(name, withBalance)
-	if err == nil && f.Header != "" {
-		err = c.line([]byte(f.Header))
-	}
-	return &lines{console: c, format: f}, err
-}
-
-// show shows a payment, and the balance after it if the format has one.
-func (l *lines) show(r *record.Record, p *bizum.Payment, balance bizum.Amount) error {
-	row := &l.row
-	row.Payment, row.Balance, row.Partition, row.Offset, row.Timestamp = *p, balance, r.Partition, r.Offset, r.Timestamp
-	if account := row.Account; account == "" || account != string(r.Key) { // mostly that of the row before
-		row.Account = bizum.AccountOf(r.Key)
-	}
-	l.line = l.format.Append(l.line[:0], row)
-	return l.console.line(l.line)
-}
-
-// view counts what a reader shows and rejects.
-type view struct {
-	console *console
-	topic   string
-	stop    bool  // at the first rejected message
-	count   int64 // of bizums to show; 0: endless
-
-	seen, bad, rounded int64
-}
-
-// checked makes a handler of records that shows the good ones.
-func (v *view) checked(show func(*record.Record, *bizum.Payment) error) func(*record.Record) error {
-	return func(r *record.Record) error {
-		p, err := bizum.ParsePayment(r.Value)
-		if err != nil {
-			return v.rejected(r.Position, err)
-		}
-		if p.Rounded {
-			v.rounded++
-		}
-		return show(r, &p)
-	}
-}
-
-// shown counts a bizum once it is written.
-func (v *view) shown(err error) error {
-	if err != nil {
-		return err
-	}
-	if v.seen++; v.seen == v.count {
-		return errEnough
-	}
-	return nil
-}
-
-func (v *view) rejected(place record.Position, reason error) error {
-	if v.stop {
-		return fmt.Errorf("message at %v: %w", place, reason)
-	}
-	v.bad++
-	if err := v.console.flush(); err != nil { // so that it comes after what came before it
-		return err
-	}
-	v.console.rejected(place.String(), reason)
-	return nil
-}
-
-func (v *view) summary() {
-	v.console.remark("%s%s", plural(v.seen, "bizum", "bizums"), v.asides())
-}
-
-// asides tells what a summary adds when there was any.
-func (v *view) asides() string {
-	var text strings.Builder
-	if v.rounded > 0 {
-		fmt.Fprintf(&text, ", %d of them rounded to cents", v.rounded)
-	}
-	if v.bad > 0 {
-		fmt.Fprintf(&text, ", %d rejected", v.bad)
-	}
-	return text.String()
-}
-
-func plural[N int | int32 | int64](n N, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-func notNegative[N int64 | time.Duration](flag string, n N) error {
-	if n < 0 {
-		return misuse("--%s %v: want 0 (endless) or more", flag, n)
-	}
-	return nil
 }
 
 func partitionNumbers(list []int) (numbers []int32, err error) {

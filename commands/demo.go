@@ -1,11 +1,10 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -14,120 +13,133 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/devbroker"
+	"bizumctl/bizum/producer"
+	"bizumctl/commands/console"
 )
 
 type demoOptions struct {
-	shared
-	initial            bizum.Amount
-	producers          int
-	minDelay, maxDelay time.Duration
-	count              int64
-	listen             string
-	asked              bool // for that address, and no other
+	speech    speech
+	initial   bizum.Amount
+	producers int
+	pauses    pauses
+	count     int64
+	listen    string
+	asked     bool // for that address, and no other
 }
 
 func newDemo(env Env) *cli.Command {
-	o := demoOptions{initial: 2000_00}
+	o := demoOptions{speech: defaultSpeech(), initial: defaultBalance().initial, producers: 2, pauses: defaultPauses(),
+		listen: defaultListen}
 	return &cli.Command{
 		Name: "demo", Usage: "a broker, producers and the balance, in one command",
 		Description: examples("Runs an embedded broker, producers and balance. Other terminals can join in.",
 			"bizumctl demo",
 			"bizumctl demo --min-delay 10ms --max-delay 50ms --count 200"),
-		Flags: append([]cli.Flag{
+		Flags: slices.Concat([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that the account opens with"},
-			&cli.IntFlag{Name: "producers", Value: 2, Destination: &o.producers, Usage: "run `N` producers"},
-			&cli.DurationFlag{Name: "min-delay", Value: time.Second, Destination: &o.minDelay,
-				Usage: "shortest pause `TIME` of a producer"},
-			&cli.DurationFlag{Name: "max-delay", Value: 10 * time.Second, Destination: &o.maxDelay,
-				Usage: "longest pause `TIME`"},
-			&cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: &o.count,
-				Usage: "stop after `N` bizums of all producers together"},
+			&cli.IntFlag{Name: "producers", Value: o.producers, Destination: &o.producers, Usage: "run `N` producers"},
+		}, o.pauses.flags(), []cli.Flag{
+			countFlag(&o.count, "stop after `N` bizums of all producers together"),
 			listenFlag(&o.listen),
-		}, o.speech()...),
+		}, o.speech.flags()),
 		Action: func(c *cli.Context) error {
 			o.asked = c.IsSet("listen")
-			return o.run(c.Context, env, newConsole(env, o.shared))
+			return o.run(c.Context, env, newConsole(env, o.speech))
 		},
 	}
 }
 
-func (o *demoOptions) run(ctx context.Context, env Env, console *console) error {
+func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if o.producers < 1 || o.producers > 1000 {
 		return misuse("--producers %d: want 1 to 1000", o.producers)
 	}
-	produce := produceOptions{shared: o.shared, minDelay: o.minDelay, maxDelay: o.maxDelay, paced: true,
-		accounts: 1, partitions: 1, compression: "none"}
-	if err := cmp.Or(produce.validate(), notNegative("count", o.count)); err != nil {
+	if err := o.pauses.check(); err != nil {
 		return err
 	}
-	broker, address, err := o.start(console)
+	if err := notNegative("count", o.count); err != nil {
+		return err
+	}
+	broker, address, err := o.start(screen)
 	if err != nil {
 		return err
 	}
 	defer broker.Close()
-	console.remark("an embedded broker listens on %s, its data in memory", address)
-	console.remark("in another terminal: bizumctl consume%s", brokersFlag(address))
+	screen.Noticef("an embedded broker listens on %s, its data in memory", address)
+	screen.Noticef("in another terminal: bizumctl consume%s", brokersFlag(address))
 
-	cluster := shared{brokers: address, topic: "bizums", color: o.color, quiet: o.quiet, verbose: o.verbose}
-	produce.shared = cluster
-	if err := produce.makeTopic(ctx, env, console); err != nil {
+	cluster := defaultCluster()
+	cluster.brokers, cluster.speech = address, o.speech
+	if err := makeTopic(ctx, env, cluster, screen); err != nil {
 		return interrupted(ctx, err)
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	failed := o.produce(ctx, env, cluster, stop)
+	balance := defaultBalance()
+	balance.cluster, balance.initial, balance.count = cluster, o.initial, o.count
+	err = balance.run(ctx, env, screen)
+	stop()
+	if producing := failed(); producing != nil {
+		return producing
+	}
+	return err
+}
+
+// produce runs the producers. The first one that fails calls stop; failed waits for all of them and returns its error.
+func (o *demoOptions) produce(ctx context.Context, env Env, cluster clusterOptions, stop func()) (failed func() error) {
 	var producers sync.WaitGroup
-	failed := make(chan error, o.producers)
+	errs := make(chan error, o.producers)
 	for i := range o.producers {
-		one := produce
-		one.seed = rand.Uint64()
-		one.count = o.count / int64(o.producers)
+		produce := defaultProduce() // its seed is a new one
+		produce.cluster, produce.pauses = cluster, o.pauses
+		produce.count = o.count / int64(o.producers)
 		if int64(i) < o.count%int64(o.producers) {
-			one.count++
+			produce.count++
 		}
-		if o.count > 0 && one.count == 0 {
+		if o.count > 0 && produce.count == 0 {
 			continue // fewer bizums than producers
 		}
 		producers.Go(func() {
-			if err := one.run(ctx, env, mute(console)); err != nil {
-				failed <- err
+			if err := produce.run(ctx, env, mute(env.Now)); err != nil {
+				errs <- err
 				stop()
 			}
 		})
 	}
-	balance := balanceOptions{shared: cluster, initial: o.initial, count: o.count, output: "table", bad: "skip"}
-	err = balance.run(ctx, env, console)
-	stop()
-	producers.Wait()
-	select {
-	case err = <-failed:
-	default:
+	return func() error {
+		producers.Wait()
+		select {
+		case err := <-errs:
+			return err
+		default:
+			return nil
+		}
 	}
-	return err
 }
 
-// makeTopic makes the topic first, so that nobody has to wait for it.
-func (o *produceOptions) makeTopic(ctx context.Context, env Env, console *console) error {
-	cluster, err := o.open(env, console)
+// makeTopic creates the topic first, so that nobody has to wait for it.
+func makeTopic(ctx context.Context, env Env, options clusterOptions, screen *console.Console) error {
+	cluster, err := options.open(env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	_, err = cluster.CreateTopic(ctx, o.topic, keptForEver(o.partitions))
+	_, _, err = producer.EnsureTopic(ctx, cluster, options.topic, defaultProduce().partitions)
 	return err
 }
 
 // start takes another free port when the usual one is taken.
-func (o *demoOptions) start(console *console) (broker *devbroker.Broker, address string, err error) {
+func (o *demoOptions) start(screen *console.Console) (broker *devbroker.Broker, address string, err error) {
 	broker, address, err = startBroker(o.listen, "")
 	if errors.Is(err, syscall.EADDRINUSE) && !o.asked {
-		console.remark("%s is taken, so another port", o.listen)
+		screen.Noticef("%s is taken, so another port", o.listen)
 		return startBroker("localhost:0", "")
 	}
 	return broker, address, err
 }
 
-// mute is a console for those who work in the background.
-func mute(c *console) *console {
-	return newConsole(Env{Stdout: io.Discard, Stderr: io.Discard, Now: c.now, Getenv: func(string) string { return "" }},
-		shared{color: "never", quiet: true})
+// mute returns a console for those who work in the background.
+func mute(now func() time.Time) *console.Console {
+	return console.New(console.Options{Stdout: io.Discard, Stderr: io.Discard, Now: now,
+		Getenv: func(string) string { return "" }, Color: console.Never, Quiet: true})
 }

@@ -2,91 +2,20 @@ package commands
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
-	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/consumer"
+	"bizumctl/commands/console"
 )
 
-// shared is what every command that talks to a cluster takes.
-type shared struct {
-	brokers string
-	topic   string
-	color   when
-	quiet   bool
-	verbose bool
-	session time.Duration // of a group, for those commands that join one
-}
-
-func (s *shared) flags() []cli.Flag {
-	return append([]cli.Flag{
-		&cli.StringFlag{Name: "brokers", Aliases: []string{"b", "bootstrap-server"}, Value: "localhost:9092",
-			Destination: &s.brokers, Usage: "`HOST:PORT,...` of the cluster"},
-		&cli.StringFlag{Name: "topic", Aliases: []string{"t"}, Value: "bizums", Destination: &s.topic,
-			Usage: "the topic's `NAME`"},
-	}, s.speech()...)
-}
-
-// speech is what every command takes.
-func (s *shared) speech() []cli.Flag {
-	s.color = "auto"
-	return []cli.Flag{
-		&cli.GenericFlag{Name: "color", Value: &s.color, Usage: "`WHEN` to colour: auto, always, never"},
-		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Destination: &s.quiet, Usage: "no remarks but errors"},
-		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Destination: &s.verbose,
-			Usage: "also the log of the Kafka client"},
-	}
-}
-
-// sessionFlag is for commands that join a group.
-func (s *shared) sessionFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "session-timeout", Value: 6 * time.Second, Destination: &s.session,
-		Usage: "`TIME` after which the group gives away the partitions of a member that is silent"}
-}
-
-// open prepares the cluster that the flags name.
-func (s *shared) open(env Env, c *console) (*kafka.Cluster, error) {
-	var brokers []string
-	for address := range strings.SplitSeq(s.brokers, ",") {
-		address = strings.TrimSpace(address)
-		if address == "" {
-			continue
-		}
-		if !strings.Contains(address, ":") {
-			address += ":9092"
-		}
-		brokers = append(brokers, address)
-	}
-	if len(brokers) == 0 {
-		return nil, misuse("--brokers (-b) names no broker")
-	}
-	if s.topic == "" {
-		return nil, misuse("--topic (-t) names no topic")
-	}
-	if s.session < 0 || s.session > 0 && s.session < sessionLeast {
-		return nil, misuse("--session-timeout %v: want %v or more", s.session, sessionLeast)
-	}
-	config := kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version, SessionTimeout: s.session,
-		Notice: func(text string) { c.remark("%s", text) }}
-	if s.verbose {
-		config.Log = logWriter{c}
-	}
-	return kafka.Open(config)
-}
-
-// sessionLeast leaves room for some heartbeats.
-const sessionLeast = 100 * time.Millisecond
-
 // when is the value of --color.
-type when string
+type when console.Color
 
 func (w *when) Set(s string) error {
-	if !slices.Contains([]string{"auto", "always", "never"}, s) {
+	if !slices.Contains([]console.Color{console.Auto, console.Always, console.Never}, console.Color(s)) {
 		return errors.New("want auto, always or never")
 	}
 	*w = when(s)
@@ -94,16 +23,6 @@ func (w *when) Set(s string) error {
 }
 
 func (w *when) String() string { return string(*w) }
-
-func (w when) on(env Env, terminal bool) bool {
-	switch w {
-	case "always":
-		return true
-	case "never":
-		return false
-	}
-	return terminal && env.Getenv("NO_COLOR") == "" && env.Getenv("TERM") != "dumb"
-}
 
 // rate is the value of --rate: bizums a second, or as many as go.
 type rate struct {
@@ -167,78 +86,65 @@ func (b *byteSize) String() string {
 	return strconv.FormatInt(int64(*b), 10)
 }
 
-// place is the value of --from and --until: a place in each partition.
-type place struct {
-	text   string
-	at     int64 // kafka.Start, kafka.End or an offset
-	back   int64 // so many before the end
-	byTime bool
-	time   time.Time
-
-	sinceNow bool // so long ago
-	ago      time.Duration
+// boundFlag is the value of --from and --until.
+type boundFlag struct {
+	text  string
+	bound consumer.Bound
 }
 
-var errPlace = errors.New("want beginning, end, an offset, -N from the end, @TIME or @-1h")
+var errBound = errors.New("want beginning, end, an offset, -N from the end, @TIME or @-1h")
 
-func (p *place) Set(s string) error {
-	*p = place{text: s}
-	if at, ok := strings.CutPrefix(s, "@"); ok {
-		return p.setTime(at)
+func (b *boundFlag) Set(s string) error {
+	bound, err := parseBound(s)
+	if err == nil {
+		*b = boundFlag{text: s, bound: bound}
 	}
-	switch s {
-	case "beginning":
-		p.at = kafka.Start
-		return nil
-	case "end":
-		p.at = kafka.End
-		return nil
+	return err
+}
+
+func (b *boundFlag) String() string { return b.text }
+
+func parseBound(s string) (consumer.Bound, error) {
+	switch at, isTime := strings.CutPrefix(s, "@"); {
+	case isTime:
+		return parseTime(at)
+	case s == "beginning":
+		return consumer.Beginning(), nil
+	case s == "end":
+		return consumer.End(), nil
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
-	if err != nil {
-		return errPlace
+	switch {
+	case err != nil:
+		return consumer.Bound{}, errBound
+	case strings.HasPrefix(s, "-"):
+		return consumer.BeforeEnd(-n), nil
 	}
-	if p.at = n; n < 0 || strings.HasPrefix(s, "-") {
-		p.at, p.back = kafka.End, -n
-	}
-	return nil
+	return consumer.Offset(n), nil
 }
 
-func (p *place) setTime(s string) error {
-	p.byTime = true
-	if ago, ok := strings.CutPrefix(s, "-"); ok {
-		var err error
-		p.sinceNow = true
-		if p.ago, err = time.ParseDuration(ago); err != nil || p.ago < 0 {
-			return errPlace
+// parseTime reads what comes after the @.
+func parseTime(s string) (consumer.Bound, error) {
+	if text, ok := strings.CutPrefix(s, "-"); ok {
+		ago, err := time.ParseDuration(text)
+		if err != nil || ago < 0 {
+			return consumer.Bound{}, errBound
 		}
-		return nil
+		return consumer.Ago(ago), nil
 	}
 	if ms, err := strconv.ParseInt(s, 10, 64); err == nil && ms >= 0 {
-		p.time = time.UnixMilli(ms)
-		return nil
+		return consumer.At(time.UnixMilli(ms)), nil
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04",
 		"2006-01-02 15:04", time.DateOnly} {
-		var err error
-		if p.time, err = time.ParseInLocation(layout, s, time.Local); err == nil {
-			return nil
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
+			return consumer.At(t), nil
 		}
 	}
-	return errPlace
+	return consumer.Bound{}, errBound
 }
 
-func (p *place) String() string { return p.text }
-
-// moment is the time that the place means, if it is one.
-func (p *place) moment(now time.Time) time.Time {
-	if p.sinceNow {
-		return now.Add(-p.ago)
-	}
-	return p.time
-}
-
-// oneOf makes a flag's check of a word from a list.
+// oneOf returns a misuse unless a flag's value is one of the words.
 func oneOf(flag, value string, words ...string) error {
 	if slices.Contains(words, value) {
 		return nil
@@ -246,8 +152,3 @@ func oneOf(flag, value string, words ...string) error {
 	last := len(words) - 1
 	return misuse("--%s %q: want %s or %s", flag, value, strings.Join(words[:last], ", "), words[last])
 }
-
-// misuseError is a mistake in the command line: exit code 2.
-type misuseError struct{ error }
-
-func misuse(format string, args ...any) error { return misuseError{fmt.Errorf(format, args...)} }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,10 +19,18 @@ import (
 // leads says which of our rooms a room may import; a room is a folder, main.go's is ".".
 var leads = map[string][]string{
 	".": {"commands"},
-	"commands": {"bizum", "bizum/record", "bizum/format", "bizum/archive", "bizum/ledger", "bizum/kafka",
+	"commands": {"commands/console", "bizum", "bizum/event", "bizum/record", "bizum/format", "bizum/archive",
+		"bizum/ledger", "bizum/kafka", "bizum/consumer", "bizum/producer", "bizum/export", "bizum/balance",
 		"bizum/devbroker"},
-	"bizum":             {},
-	"bizum/record":      {},
+	"commands/console": {"bizum", "bizum/event", "bizum/record", "bizum/format"},
+	"bizum":            {},
+	"bizum/record":     {},
+	"bizum/event":      {"bizum/record"},
+	"bizum/consumer":   {"bizum/event", "bizum/kafka", "bizum/record"},
+	"bizum/producer":   {"bizum", "bizum/event", "bizum/kafka", "bizum/archive", "bizum/format"},
+	"bizum/export": {"bizum", "bizum/event", "bizum/record", "bizum/consumer", "bizum/kafka", "bizum/archive",
+		"bizum/format"},
+	"bizum/balance":     {"bizum", "bizum/event", "bizum/record", "bizum/consumer", "bizum/kafka", "bizum/ledger"},
 	"bizum/format":      {"bizum"},
 	"bizum/archive":     {"bizum", "bizum/format"},
 	"bizum/ledger":      {"bizum", "bizum/record", "bizum/format"},
@@ -33,10 +42,12 @@ var leads = map[string][]string{
 // belongs says in which room or file a package, the start of its path, or a name of it may appear.
 var belongs = map[string]string{
 	"github.com/IBM/sarama": "bizum/kafka", "github.com/twmb/franz-go/pkg/kfake": "bizum/devbroker",
-	"github.com/urfave/cli": "commands", "github.com/fatih/color": "commands/console.go",
+	"github.com/urfave/cli": "commands", "github.com/fatih/color": "commands/console",
+	"golang.org/x/term": "commands/console", "github.com/mattn": "commands/console",
 	"github.com/parquet-go": "bizum/format", "github.com/pierrec/lz4": "bizum/kafka/batch",
 	"os/signal": "main.go", "os.Exit": "main.go", "os.Args": "main.go",
 	"os.Stdout": "main.go", "os.Stderr": "main.go",
+	"fmt.Print": "main.go", "fmt.Println": "main.go", "fmt.Printf": "main.go",
 }
 
 // outside is what the room bizum does without: no I/O and no clock.
@@ -45,7 +56,10 @@ var outside = []string{"os", "net", "io/fs", "syscall", "time.Now", "time.Since"
 
 var wireWords = []string{"ENVIO", "ENVÍO", "RECEPCION", "RECEPCIÓN"} // belong in bizum/payment.go
 
-// breaches parses every Go file but the tests and tells what stands in the wrong room.
+// flagName finds the name of a flag in a text; those belong in commands.
+var flagName = regexp.MustCompile(`(^|[^-\w])--[a-z]{2}`)
+
+// breaches parses every Go file but the tests and returns what stands in the wrong room.
 func breaches(tree fs.FS) (found []string, files int, err error) {
 	err = fs.WalkDir(tree, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && (entry.Name() == "testdata" || len(file) > 1 && entry.Name()[0] == '.') {
@@ -124,13 +138,16 @@ func breachesOf(file string, syntax *ast.File) (found []string) {
 			if n.Kind == token.STRING && file != "bizum/payment.go" && slices.ContainsFunc(wireWords, isWire) {
 				found = append(found, n.Value+" belongs in bizum/payment.go")
 			}
+			if n.Kind == token.STRING && flagName.MatchString(text) && room != "commands" {
+				found = append(found, n.Value+" names a flag, which belongs in commands")
+			}
 		}
 		return true
 	})
 	return found
 }
 
-// within tells whether a word is this package, one below it, or this name.
+// within reports whether a word is this package, one below it, or this name.
 func within(word, what string) bool { return word == what || strings.HasPrefix(word, what+"/") }
 
 func TestRooms(t *testing.T) {
@@ -153,8 +170,8 @@ func TestRoomsSees(t *testing.T) {
 			"github.com/twmb/franz-go/pkg/kfake belongs in bizum/devbroker"},
 		{"bizum/kafka/a.go", `import "github.com/urfave/cli/v2"`, "github.com/urfave/cli/v2 belongs in commands"},
 		{"main.go", `import "github.com/urfave/cli/v2"`, "github.com/urfave/cli/v2 belongs in commands"},
-		{"commands/a.go", `import "github.com/fatih/color"`, "github.com/fatih/color belongs in commands/console.go"},
-		{"commands/console.go", `import "github.com/fatih/color"`, ""},
+		{"commands/a.go", `import "github.com/fatih/color"`, "github.com/fatih/color belongs in commands/console"},
+		{"commands/console/a.go", `import "github.com/fatih/color"`, ""},
 		{"bizum/archive/a.go", `import "github.com/parquet-go/parquet-go"`,
 			"github.com/parquet-go/parquet-go belongs in bizum/format"},
 		{"commands/a.go", `import "os/signal"`, "os/signal belongs in main.go"},
@@ -172,7 +189,22 @@ func TestRoomsSees(t *testing.T) {
 		{"bizum/format/a.go", `import "bizumctl/commands"`, `bizum/format may import ["bizum"] of ours, not commands`},
 		{"bizum/ledger/a.go", `import "bizumctl/bizum/kafka"`,
 			`bizum/ledger may import ["bizum" "bizum/record" "bizum/format"] of ours, not bizum/kafka`},
+		{"bizum/consumer/a.go", `import "bizumctl/bizum"`,
+			`bizum/consumer may import ["bizum/event" "bizum/kafka" "bizum/record"] of ours, not bizum`},
+		{"bizum/event/a.go", `import "bizumctl/bizum/kafka"`,
+			`bizum/event may import ["bizum/record"] of ours, not bizum/kafka`},
+		{"commands/console/a.go", `import "bizumctl/bizum/kafka"`,
+			`commands/console may import ["bizum" "bizum/event" "bizum/record" "bizum/format"] of ours, not bizum/kafka`},
+		{"bizum/kafka/a.go", `import "bizumctl/bizum/consumer"`,
+			`bizum/kafka may import ["bizum/record" "bizum/kafka/batch"] of ours, not bizum/consumer`},
 		{"commands/a.go", `import ("bizumctl/bizum"; "bizumctl/bizum/kafka")`, ""},
+		{"commands/a.go", `import "golang.org/x/term"`, "golang.org/x/term belongs in commands/console"},
+		{"bizum/consumer/a.go", `import "fmt"; func f() { fmt.Println() }`, "fmt.Println belongs in main.go"},
+		{"commands/a.go", `var a = "take another --group"`, ""},
+		{"commands/console/a.go", `var a = "--color"`, `"--color" names a flag, which belongs in commands`},
+		{"bizum/balance/a.go", `var a = "take another --group"`,
+			`"take another --group" names a flag, which belongs in commands`},
+		{"bizum/balance/a.go", `var a = "-- stdout --"`, ""},
 		{"bizum/utils/a.go", ``, "a room that the design does not have"},
 		{"bizum/a.go", `import "golang.org/x/text"`, "golang.org/x/text: bizum takes only the standard library"},
 		{"bizum/a.go", `import "os"`, "os belongs in no file of bizum"},

@@ -19,10 +19,18 @@ var ErrGroupName = errors.New("want letters, digits, _ and -")
 
 var groupName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
+// CheckGroup returns ErrGroupName for a name that a group with a ledger cannot have.
+func CheckGroup(name string) error {
+	if !groupName.MatchString(name) {
+		return ErrGroupName
+	}
+	return nil
+}
+
 // TopicsOf returns the topics of the ledger that a group has of a source topic, or ErrGroupName.
 func TopicsOf(source, group string) (Topics, error) {
-	if !groupName.MatchString(group) {
-		return Topics{}, ErrGroupName
+	if err := CheckGroup(group); err != nil {
+		return Topics{}, err
 	}
 	name := source + "." + group
 	return Topics{Source: source, Entries: name + ".ledger", Rejected: name + ".rejected"}, nil

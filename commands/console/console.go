@@ -1,4 +1,6 @@
-package commands
+// Package console is the terminal: what a person sees of a run, and in which words, colours and widths. It knows the
+// events that the rooms below report, and nothing of how they come about.
+package console
 
 import (
 	"bufio"
@@ -22,18 +24,49 @@ import (
 
 // How the tool speaks:
 //
-//   - stdout is data, stderr is everything else: remarks, rejected messages, progress, the summary, errors.
-//   - A remark is one line, `bizumctl: ` and lower case, without a full stop. --quiet leaves out remarks, never errors.
+//   - stdout is data, stderr is everything else: notices, rejected messages, progress, the summary, errors.
+//   - A notice is one line, `bizumctl: ` and lower case, without a full stop. A quiet console leaves out notices, never
+//     errors.
 //   - Colour repeats what a sign or a word says already. Each stream has its own: on if that stream is a terminal that
-//     is not dumb and NO_COLOR is empty; --color beats all.
+//     is not dumb and NO_COLOR is empty; Always and Never beat all.
 //   - Of what comes from a message, a terminal receives graphic characters only. Everything else, such as controls,
 //     bidirectional marks and invalid UTF-8, is shown escaped. A pipe or file receives the bytes as they are.
 
-// errClosedPipe means that nobody reads our output any more: | head. It ends a run quietly.
-var errClosedPipe = errors.New("standard output was closed")
+// ErrClosedPipe means that nobody reads our output any more: | head. It ends a run quietly.
+var ErrClosedPipe = errors.New("standard output was closed")
 
-// console is the screen: standard output for one goroutine, remarks from any.
-type console struct {
+// Color is when to colour.
+type Color string
+
+// Auto colours what goes to a terminal that can show it.
+const (
+	Auto   Color = "auto"
+	Always Color = "always"
+	Never  Color = "never"
+)
+
+// on reports whether a stream is coloured.
+func (w Color) on(getenv func(string) string, terminal bool) bool {
+	switch w {
+	case Always:
+		return true
+	case Never:
+		return false
+	}
+	return terminal && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"
+}
+
+// Options are the streams of a Console and how it uses them.
+type Options struct {
+	Stdout, Stderr io.Writer
+	Now            func() time.Time
+	Getenv         func(string) string
+	Color          Color
+	Quiet          bool // no notices but errors
+}
+
+// Console is the screen: standard output for one goroutine, notices from any.
+type Console struct {
 	out      *bufio.Writer
 	terminal bool       // standard output is one
 	width    func() int // of standard output, in columns
@@ -41,10 +74,10 @@ type console struct {
 	quiet    bool
 
 	mu            sync.Mutex
-	remarks       io.Writer
-	remarksScreen bool // standard error is a terminal
+	notices       io.Writer
+	noticesScreen bool // standard error is a terminal
 	warn, fault   *color.Color
-	progress      string // the line that the next remark has to make room for
+	progress      string // the line that the next notice has to make room for
 	progressed    time.Time
 	now           func() time.Time
 }
@@ -61,15 +94,16 @@ func inkOf(c *color.Color) (i ink) {
 	return i
 }
 
-func newConsole(env Env, s shared) *console {
-	stdout, terminal := screen(env.Stdout)
-	stderr, remarksScreen := screen(env.Stderr)
-	c := &console{
-		out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(env, terminal),
-		remarks: stderr, remarksScreen: remarksScreen, quiet: s.quiet, now: env.Now,
-		progressed: env.Now(), // the first progress has to wait as well
+// New makes a console of two streams.
+func New(o Options) *Console {
+	stdout, terminal := screen(o.Stdout)
+	stderr, noticesScreen := screen(o.Stderr)
+	c := &Console{
+		out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(o, terminal),
+		notices: stderr, noticesScreen: noticesScreen, quiet: o.Quiet, now: o.Now,
+		progressed: o.Now(), // the first progress has to wait as well
 	}
-	onOut, onErr := s.color.on(env, terminal), s.color.on(env, remarksScreen)
+	onOut, onErr := o.Color.on(o.Getenv, terminal), o.Color.on(o.Getenv, noticesScreen)
 	c.paint = palette{
 		heading: inkOf(brush(onOut, color.Bold)), faint: inkOf(brush(onOut, color.Faint)),
 		in: inkOf(brush(onOut, color.FgGreen)), out: inkOf(brush(onOut, color.FgRed)),
@@ -79,7 +113,7 @@ func newConsole(env Env, s shared) *console {
 	return c
 }
 
-// screen says whether a stream is a terminal. On Windows it makes an old one understand colours.
+// screen reports whether a stream is a terminal, and returns it with colours that old terminals of Windows understand.
 func screen(w io.Writer) (io.Writer, bool) {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -89,13 +123,13 @@ func screen(w io.Writer) (io.Writer, bool) {
 }
 
 // widthOf measures a terminal each time, for a window may be resized. What is no terminal has COLUMNS or 80.
-func widthOf(env Env, terminal bool) func() int {
+func widthOf(o Options, terminal bool) func() int {
 	fallback := 80
-	if width, err := strconv.Atoi(env.Getenv("COLUMNS")); err == nil && width > 0 {
+	if width, err := strconv.Atoi(o.Getenv("COLUMNS")); err == nil && width > 0 {
 		fallback = width
 	}
 	return func() int {
-		if file, ok := env.Stdout.(*os.File); ok && terminal {
+		if file, ok := o.Stdout.(*os.File); ok && terminal {
 			if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
 				return width
 			}
@@ -114,8 +148,8 @@ func brush(on bool, attributes ...color.Attribute) *color.Color {
 	return c
 }
 
-// line writes one line of data, which the caller has formatted without its newline.
-func (c *console) line(data []byte) error {
+// Line writes one line of data, which the caller has formatted without its newline.
+func (c *Console) Line(data []byte) error {
 	if c.terminal {
 		data = appendSafe(nil, data)
 	}
@@ -126,17 +160,17 @@ func (c *console) line(data []byte) error {
 }
 
 // painted writes a line, with its newline, that is escaped already and perhaps coloured.
-func (c *console) painted(line []byte) error {
+func (c *Console) painted(line []byte) error {
 	_, err := c.out.Write(line)
 	return writeError(err)
 }
 
-// flush shows what was written so far.
-func (c *console) flush() error { return writeError(c.out.Flush()) }
+// Flush shows what was written so far.
+func (c *Console) Flush() error { return writeError(c.out.Flush()) }
 
 func writeError(err error) error {
 	if errors.Is(err, syscall.EPIPE) {
-		return errClosedPipe
+		return ErrClosedPipe
 	}
 	if err != nil {
 		return fmt.Errorf("writing to standard output: %w", err)
@@ -144,19 +178,14 @@ func writeError(err error) error {
 	return nil
 }
 
-// remark tells something by the way.
-func (c *console) remark(format string, args ...any) {
+// Noticef shows a line beside the data, unless the console is quiet.
+func (c *Console) Noticef(format string, args ...any) {
 	if !c.quiet {
-		c.tell(nil, fmt.Sprintf(format, args...))
+		c.notice(nil, fmt.Sprintf(format, args...))
 	}
 }
 
-// rejected tells of a message that is not booked. It is told even when quiet: it is an error, the message's own.
-func (c *console) rejected(place string, reason error) {
-	c.tell(c.warn, fmt.Sprintf("rejected %s: %v", place, reason))
-}
-
-func (c *console) tell(paint *color.Color, text string) {
+func (c *Console) notice(paint *color.Color, text string) {
 	text = c.escaped(text)
 	if paint != nil {
 		text = paint.Sprint(text)
@@ -164,70 +193,73 @@ func (c *console) tell(paint *color.Color, text string) {
 	c.write(text)
 }
 
-func (c *console) write(text string) {
+func (c *Console) write(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clearProgress()
-	fmt.Fprintf(c.remarks, "bizumctl: %s\n", text)
+	fmt.Fprintf(c.notices, "bizumctl: %s\n", text)
 }
 
-// logWriter tells the lines of a library's log as remarks.
-type logWriter struct{ console *console }
+// Log returns a writer that shows the lines of the Kafka client's log as notices, even when the console is quiet.
+func (c *Console) Log() io.Writer { return logWriter{c} }
+
+type logWriter struct{ console *Console }
 
 func (w logWriter) Write(line []byte) (int, error) {
-	w.console.tell(nil, "kafka: "+strings.TrimSuffix(string(line), "\n"))
+	w.console.notice(nil, "kafka: "+strings.TrimSuffix(string(line), "\n"))
 	return len(line), nil
 }
 
-// report tells the error that ends the run, and what to do about it.
-func (c *console) report(err error, hint string) {
+// Error shows the error that ends the run, and what to do about it.
+func (c *Console) Error(err error, hint string) {
 	c.write(c.fault.Sprint("error:") + " " + c.escaped(err.Error()))
 	if hint != "" {
-		c.tell(nil, "hint: "+hint)
+		c.notice(nil, "hint: "+hint)
 	}
 }
 
-func (c *console) escaped(text string) string {
-	if c.remarksScreen {
+func (c *Console) escaped(text string) string {
+	if c.noticesScreen {
 		return string(appendSafe(nil, []byte(text)))
 	}
 	return text
 }
 
-// How often progress is told: on a terminal in one line that changes, else in lines now and then.
+// How often progress is shown: on a terminal in one line that changes, else in lines now and then.
 const (
 	progressScreen = time.Second / 2
 	progressPipe   = 5 * time.Second
 )
 
-// progressDue says whether it is time to tell progress again, so that its text is made only then.
-func (c *console) progressDue() bool {
+// ProgressDue reports whether it is time to show progress again, so that its text is made only then.
+func (c *Console) ProgressDue() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	every := progressPipe
-	if c.remarksScreen {
+	if c.noticesScreen {
 		every = progressScreen
 	}
 	return !c.quiet && c.now().Sub(c.progressed) >= every
 }
 
-func (c *console) showProgress(text string) {
+// ShowProgress shows how far a run has come: on a terminal in one line that changes.
+func (c *Console) ShowProgress(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.progressed = c.now()
-	if !c.remarksScreen {
-		fmt.Fprintf(c.remarks, "bizumctl: %s\n", text)
+	if !c.noticesScreen {
+		fmt.Fprintf(c.notices, "bizumctl: %s\n", text)
 		return
 	}
 	c.clearProgress()
 	c.progress = runewidth.Truncate("bizumctl: "+text, c.width()-1, "…")
-	fmt.Fprint(c.remarks, c.progress)
+	fmt.Fprint(c.notices, c.progress)
 }
 
 // clearProgress makes room. The line never wraps, so one return and blanks take it away on any terminal.
-func (c *console) clearProgress() {
+func (c *Console) clearProgress() {
 	if c.progress != "" {
-		fmt.Fprintf(c.remarks, "\r%s\r", strings.Repeat(" ", runewidth.StringWidth(c.progress)))
+		fmt.Fprintf(c.notices, "\r%s\r", strings.Repeat(" ", runewidth.StringWidth(c.progress)))
 		c.progress = ""
 	}
 }

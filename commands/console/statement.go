@@ -1,4 +1,4 @@
-package commands
+package console
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 	"bizumctl/bizum/format"
 )
 
-// statement is the table of a bank: time, name, concept, signed amount and, where there is one, the balance. A column
+// Statement is the table of a bank: time, name, concept, signed amount and, where there is one, the balance. A column
 // for the account comes when there is more than one. It fits the width that it has at the time.
-type statement struct {
-	console     *console
+type Statement struct {
+	console     *Console
 	withBalance bool
 	accounts    bool
 	account     string // the first one seen
@@ -32,13 +32,14 @@ type statement struct {
 	time   []byte
 }
 
-func newStatement(c *console, withBalance bool) *statement {
-	return &statement{console: c, withBalance: withBalance, number: len("+100.00 €") - 2, sum: len("2000.00 €") + 1,
+// NewStatement makes a statement; withBalance adds the column of the balance.
+func NewStatement(c *Console, withBalance bool) *Statement {
+	return &Statement{console: c, withBalance: withBalance, number: len("+100.00 €") - 2, sum: len("2000.00 €") + 1,
 		cells: &runewidth.Condition{StrictEmojiNeutral: true}}
 }
 
-// row shows one payment.
-func (s *statement) row(at int64, account []byte, p *bizum.Payment, balance bizum.Amount) error {
+// Row shows one payment.
+func (s *Statement) Row(at int64, account []byte, p *bizum.Payment, balance bizum.Amount) error {
 	sign, ink := byte('+'), s.console.paint.in
 	if p.Kind == bizum.Sent {
 		sign, ink = '-', s.console.paint.out
@@ -86,7 +87,7 @@ func appendBlanks(b []byte, n int) []byte {
 }
 
 // appendClock appends the time of day and, where there is room, the day; a time without a date is the number itself.
-func (s *statement) appendClock(b []byte, timestamp int64, layout string) []byte {
+func (s *Statement) appendClock(b []byte, timestamp int64, layout string) []byte {
 	switch {
 	case timestamp == format.NoTimestamp:
 		return s.appendCell(b, []byte("-"), len(layout))
@@ -100,8 +101,8 @@ func (s *statement) appendClock(b []byte, timestamp int64, layout string) []byte
 	return append(b, s.time...)
 }
 
-// opening shows the balance with which an account begins.
-func (s *statement) opening(account []byte, balance bizum.Amount) error {
+// Opening shows the balance with which an account begins.
+func (s *Statement) Opening(account []byte, balance bizum.Amount) error {
 	s.balance = append(balance.Append(s.balance[:0]), euro...)
 	c, err := s.fit(account, 0, width(s.balance))
 	if err != nil {
@@ -117,7 +118,7 @@ func (s *statement) opening(account []byte, balance bizum.Amount) error {
 
 // fit makes the columns of numbers wide enough, brings in the one for the account when there is a second one, and
 // shows the heading when the columns are new.
-func (s *statement) fit(account []byte, number, sum int) (columns, error) {
+func (s *Statement) fit(account []byte, number, sum int) (columns, error) {
 	s.number, s.sum = max(s.number, number), max(s.sum, sum)
 	if wide, plain := plainWidth(account); plain {
 		s.widest = max(s.widest, wide)
@@ -136,7 +137,7 @@ func (s *statement) fit(account []byte, number, sum int) (columns, error) {
 	return c, s.heading(c)
 }
 
-func (s *statement) heading(c columns) error {
+func (s *Statement) heading(c columns) error {
 	b := append(s.line[:0], s.console.paint.heading.before...)
 	b = append(s.appendCell(b, []byte("time"), len(c.clock)), c.gap...)
 	if s.accounts {
@@ -158,7 +159,7 @@ type columns struct {
 	account, name, concept int
 }
 
-func (s *statement) columns() columns {
+func (s *Statement) columns() columns {
 	const narrow, narrowWithAccounts, accountWidest, nameWidest, conceptWidest = 80, 100, 20, 18, 60
 	width := s.console.width()
 	c := columns{clock: "2006-01-02 15:04:05", gap: "  "}
@@ -183,7 +184,7 @@ func (s *statement) columns() columns {
 }
 
 // words is how wide everything before the balance is.
-func (c columns) words(s *statement) int {
+func (c columns) words(s *Statement) int {
 	width := len(c.clock) + c.name + c.concept + s.number + 3*len(c.gap)
 	if s.accounts {
 		width += c.account + len(c.gap)
@@ -192,7 +193,7 @@ func (c columns) words(s *statement) int {
 }
 
 // appendCell appends text escaped, cut with … to so many columns, or filled up to them.
-func (s *statement) appendCell(b, text []byte, columns int) []byte {
+func (s *Statement) appendCell(b, text []byte, columns int) []byte {
 	if wide, plain := plainWidth(text); plain && wide <= columns {
 		return appendBlanks(append(b, text...), columns-wide)
 	}

@@ -1,0 +1,186 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"bizumctl/bizum/event"
+	"bizumctl/bizum/kafka"
+)
+
+// RunClaims calls own for each partition that the group gives us, in a goroutine each, as kafka.Group.Run does, until
+// ctx ends, own returns an error, or End is called. Joined is called with what is ours at the start of each session.
+// The error may be one that Failure takes for an end that was asked for.
+func (c *Consumer) RunClaims(ctx context.Context, joined func(partitions []int32),
+	own func(ctx context.Context, claim *kafka.Claim) error) (err error) {
+	if c.members, err = c.cluster.Group(c.config.Group, c.config.Topic); err != nil {
+		return err
+	}
+	defer c.members.Close()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	defer c.watch(func() { c.End(ErrDone) })()
+	c.members.Joined = func(partitions []int32) {
+		c.joined(partitions)
+		joined(partitions)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		select {
+		case err := <-c.failures:
+			ended <- err
+			stop()
+		case <-ctx.Done():
+			ended <- nil
+		}
+	}()
+	err = c.members.Run(ctx, own)
+	stop()
+	asked := <-ended
+	return cmp.Or(err, asked)
+}
+
+// readClaims reads the partitions that the group gives us.
+func (c *Consumer) readClaims(ctx context.Context) error {
+	defer c.members.Close()
+	c.members.Joined = c.joined
+	return c.members.Run(ctx, c.readClaim)
+}
+
+// joined reports a wait of which nothing else would be seen.
+func (c *Consumer) joined(partitions []int32) {
+	if len(partitions) == 0 {
+		c.config.Report(event.WaitingForPartition{Group: c.config.Group, Topic: c.config.Topic})
+	}
+}
+
+// readClaim reads a partition as long as it is ours, and commits what was flushed.
+func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim) error {
+	position, first, err := c.positionOf(ctx, claim.Partition)
+	if err != nil {
+		return err
+	}
+	committed, last := position, time.Now()
+	commit := func(ctx context.Context) error {
+		err := claim.Commit(ctx, position)
+		if err == nil {
+			committed, last = position, time.Now()
+		}
+		return err
+	}
+	settled := make(chan settlement, 1)
+	err = c.Read(ctx, claim.Partition, position, func(b kafka.Batch) error {
+		s, err := c.deliver(ctx, delivery{b, first, settled}, settled)
+		if err != nil {
+			return err
+		}
+		position = s.position
+		if s.done {
+			return ErrDone
+		}
+		if position == committed || time.Since(last) < commitEvery {
+			return nil
+		}
+		return commit(ctx)
+	})
+	if position != committed {
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommitWithin)
+		defer cancel()
+		failed := commit(late)
+		if failed != nil && late.Err() != nil {
+			failed = c.uncommitted()
+		}
+		if failed != nil && c.isOver() {
+			return failed
+		} // else the partition's new owner shows it again
+	}
+	if ctx.Err() != nil || errors.Is(err, ErrDone) {
+		return nil
+	}
+	return err
+}
+
+// positionOf returns where a partition of the group is read from, and the offset before which nothing of it is wanted.
+func (c *Consumer) positionOf(ctx context.Context, partition int32) (position, first int64, err error) {
+	stored, err := c.members.Committed(ctx, []int32{partition})
+	if err != nil {
+		return 0, 0, err
+	}
+	position = stored[partition].Offset
+	if position >= 0 {
+		return position, 0, nil
+	}
+	if _, known := c.starts[partition]; known { // else it was added since, and nothing of it is left out
+		if first, err = c.StartOf(ctx, partition); err != nil {
+			return 0, 0, err
+		}
+	}
+	position, err = c.Within(ctx, partition, first)
+	return position, first, err
+}
+
+// settlement waits until a batch was handled. It returns false when it never will be.
+func (c *Consumer) settlement(settled <-chan settlement) (s settlement, ok bool) {
+	select {
+	case s = <-settled:
+		return s, true
+	case <-c.ended:
+	}
+	select { // it may have been the last one that was handled
+	case s = <-settled:
+		return s, true
+	default:
+		return s, false
+	}
+}
+
+// isOver reports whether the run has handled its last batch.
+func (c *Consumer) isOver() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// AwaitGroup ends the run when the group, in all its members, has come to every stop. Without a stop it does nothing.
+func (c *Consumer) AwaitGroup(ctx context.Context) {
+	if c.config.Group != "" && len(c.stops) > 0 && !c.awaiting {
+		c.awaiting = true
+		go c.awaitPositions(ctx, maps.Clone(c.stops))
+	}
+}
+
+// awaitPositions asks for the positions of the group until they have come to the stops.
+func (c *Consumer) awaitPositions(ctx context.Context, stops map[int32]int64) {
+	partitions := slices.Collect(maps.Keys(stops))
+	for {
+		positions, err := c.members.Committed(ctx, partitions)
+		if err != nil {
+			c.End(err)
+			return
+		}
+		reached := true
+		for _, p := range partitions {
+			position := positions[p].Offset
+			if position < 0 || c.config.Counts != nil && !c.config.Counts(positions[p].Metadata) {
+				position = c.starts[p]
+			}
+			reached = reached && position >= stops[p]
+		}
+		if reached {
+			c.End(ErrDone)
+			return
+		}
+		select {
+		case <-time.After(positionsEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
+}

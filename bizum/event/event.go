@@ -1,0 +1,104 @@
+// Package event has what the rooms report while they work, as values: a wait, a gap in a log, a file that was closed.
+// It knows neither who reports nor how a person is shown it.
+package event
+
+import (
+	"time"
+
+	"bizumctl/bizum/record"
+)
+
+// Event is one of the types of this package.
+type Event interface{ event() }
+
+// Of following a topic.
+type (
+	// WaitingForTopic means that a topic does not exist yet.
+	WaitingForTopic struct{ Topic, Brokers string }
+	// WaitingForRecords means that nothing has come for a while.
+	WaitingForRecords struct{ Topic, Brokers string }
+	// WaitingForPartition means that the other members of a group have all partitions of a topic.
+	WaitingForPartition struct{ Group, Topic string }
+	// PartitionAdded means that a topic has got another partition since the start.
+	PartitionAdded struct {
+		Topic     string
+		Partition int32
+	}
+	// Skipped means that a log no longer has what was asked for, as Reason says; reading goes on at Next.
+	Skipped struct {
+		Reason error
+		Next   int64
+	}
+	// Rejected means that a message is not a payment that can be booked or written.
+	Rejected struct {
+		record.Position
+		Reason error
+	}
+)
+
+// Of a group's ledger.
+type (
+	// TopicCreated means that a topic which a ledger needs was missing and is there now.
+	TopicCreated struct{ Topic string }
+	// LedgerNotice is what a ledger has to say about a partition.
+	LedgerNotice struct {
+		Topic     string
+		Partition int32
+		Text      string
+	}
+)
+
+// Of writing files.
+type (
+	// ForeignFiles means that a folder has files that are not ours; Names are the first of them.
+	ForeignFiles struct {
+		Dir   string
+		Names []string
+	}
+	// WaitingForWriter means that another process still writes a partition that is ours now.
+	WaitingForWriter struct {
+		Dir       string
+		Partition int32
+	}
+	// FileClosed means that a file is complete and has its name.
+	FileClosed struct {
+		Name           string
+		Rows, Rejected int64
+		Bytes          int64
+	}
+	// Filing is how far a run has come.
+	Filing struct {
+		Rows    int64
+		Elapsed time.Duration
+	}
+)
+
+// Of sending.
+type (
+	// Behind means that the broker does not take records as fast as was asked for.
+	Behind struct {
+		PerSecond float64 // asked for
+		By        time.Duration
+	}
+	// Sending is how far a run has come.
+	Sending struct {
+		Acknowledged, InFlight    int64
+		PerSecond, BytesPerSecond float64
+		P99                       time.Duration
+	}
+)
+
+func (WaitingForTopic) event()     {}
+func (WaitingForRecords) event()   {}
+func (WaitingForPartition) event() {}
+func (PartitionAdded) event()      {}
+func (Skipped) event()             {}
+func (Rejected) event()            {}
+func (TopicCreated) event()        {}
+func (LedgerNotice) event()        {}
+func (ForeignFiles) event()        {}
+func (WaitingForWriter) event()    {}
+func (FileClosed) event()          {}
+func (Filing) event()              {}
+func (Behind) event()              {}
+func (Sending) event()             {}

@@ -1,0 +1,89 @@
+package commands
+
+import (
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"bizumctl/bizum/kafka"
+	"bizumctl/commands/console"
+)
+
+// clusterOptions is what every command that talks to a cluster takes.
+type clusterOptions struct {
+	brokers string
+	topic   string
+	session time.Duration // of a group, for those commands that join one
+	speech  speech
+}
+
+func defaultCluster() clusterOptions {
+	return clusterOptions{brokers: defaultListen, topic: "bizums", speech: defaultSpeech()}
+}
+
+func (s *clusterOptions) flags() []cli.Flag {
+	return append([]cli.Flag{
+		&cli.StringFlag{Name: "brokers", Aliases: []string{"b", "bootstrap-server"}, Value: s.brokers,
+			Destination: &s.brokers, Usage: "`HOST:PORT,...` of the cluster"},
+		&cli.StringFlag{Name: "topic", Aliases: []string{"t"}, Value: s.topic, Destination: &s.topic,
+			Usage: "the topic's `NAME`"},
+	}, s.speech.flags()...)
+}
+
+// speech is what every command takes: how it speaks.
+type speech struct {
+	color   when
+	quiet   bool
+	verbose bool
+}
+
+func defaultSpeech() speech { return speech{color: when(console.Auto)} }
+
+func (s *speech) flags() []cli.Flag {
+	return []cli.Flag{
+		&cli.GenericFlag{Name: "color", Value: &s.color, Usage: "`WHEN` to colour: auto, always, never"},
+		&cli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Destination: &s.quiet, Usage: "no notices but errors"},
+		&cli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Destination: &s.verbose,
+			Usage: "also the log of the Kafka client"},
+	}
+}
+
+// sessionFlag is for commands that join a group.
+func (s *clusterOptions) sessionFlag() cli.Flag {
+	return &cli.DurationFlag{Name: "session-timeout", Value: 6 * time.Second, Destination: &s.session,
+		Usage: "`TIME` after which the group gives away the partitions of a member that is silent"}
+}
+
+// open opens the cluster that the flags name.
+func (s *clusterOptions) open(env Env, c *console.Console) (*kafka.Cluster, error) {
+	var brokers []string
+	for address := range strings.SplitSeq(s.brokers, ",") {
+		address = strings.TrimSpace(address)
+		if address == "" {
+			continue
+		}
+		if !strings.Contains(address, ":") {
+			address += ":9092"
+		}
+		brokers = append(brokers, address)
+	}
+	if len(brokers) == 0 {
+		return nil, misuse("--brokers (-b) names no broker")
+	}
+	if s.topic == "" {
+		return nil, misuse("--topic (-t) names no topic")
+	}
+	if s.session < 0 || s.session > 0 && s.session < sessionTimeoutMin {
+		return nil, misuse("--session-timeout %v: want %v or more", s.session, sessionTimeoutMin)
+	}
+	config := kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version, SessionTimeout: s.session,
+		Notice: func(text string) { c.Noticef("%s", text) }}
+	if s.speech.verbose {
+		config.Log = c.Log()
+	}
+	return kafka.Open(config)
+}
+
+// sessionTimeoutMin leaves room for some heartbeats.
+const sessionTimeoutMin = 100 * time.Millisecond

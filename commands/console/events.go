@@ -1,0 +1,93 @@
+package console
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"bizumctl/bizum/event"
+)
+
+// Report shows what a room below reports.
+func (c *Console) Report(e event.Event) {
+	switch e := e.(type) {
+	case event.WaitingForTopic:
+		c.Noticef("waiting for topic %q to be made at %s", e.Topic, e.Brokers)
+	case event.WaitingForRecords:
+		c.Noticef("waiting for bizums in topic %q at %s", e.Topic, e.Brokers)
+	case event.WaitingForPartition:
+		c.Noticef("the other members of group %q have all partitions of %q; waiting for one", e.Group, e.Topic)
+	case event.PartitionAdded:
+		c.Noticef("topic %q has a new partition, %d", e.Topic, e.Partition)
+	case event.Skipped:
+		c.Noticef("%v; going on from offset %d", e.Reason, e.Next)
+	case event.Rejected:
+		c.rejected(e)
+	case event.TopicCreated:
+		c.Noticef("made topic %q", e.Topic)
+	case event.LedgerNotice:
+		c.Noticef("%s/%d: %s", e.Topic, e.Partition, e.Text)
+	case event.ForeignFiles:
+		c.foreign(e)
+	case event.WaitingForWriter:
+		c.Noticef("waiting for the process that writes partition %d of folder %s", e.Partition, e.Dir)
+	case event.FileClosed:
+		c.closed(e)
+	case event.Filing:
+		c.filing(e)
+	case event.Behind:
+		c.Noticef("cannot keep %s/s: %v behind, and catching up as fast as the broker takes it",
+			strconv.FormatFloat(e.PerSecond, 'f', -1, 64), e.By.Round(time.Millisecond))
+	case event.Sending:
+		c.ShowProgress(fmt.Sprintf("%d sent, %.0f/s, %.1f MB/s, %d in flight, p99 %v", e.Acknowledged, e.PerSecond,
+			e.BytesPerSecond/1e6, e.InFlight, e.P99))
+	default:
+		panic(fmt.Sprintf("console: internal error: no words for %T", e))
+	}
+}
+
+// rejected shows a message that is not booked, even when quiet: it is an error, the message's own.
+func (c *Console) rejected(e event.Rejected) {
+	c.notice(c.warn, fmt.Sprintf("rejected %v: %v", e.Position, e.Reason))
+}
+
+func (c *Console) foreign(e event.ForeignFiles) {
+	const maxNames = 5
+	names := e.Names
+	if more := len(names) - maxNames; more > 0 {
+		names = append(names[:maxNames:maxNames], fmt.Sprintf("and %d more", more))
+	}
+	c.Noticef("folder %s: left alone what is not ours: %q", e.Dir, names)
+}
+
+func (c *Console) closed(e event.FileClosed) {
+	rejected := ""
+	if e.Rejected > 0 {
+		rejected = fmt.Sprintf(", %d rejected", e.Rejected)
+	}
+	c.Noticef("closed %s: %s%s, %s", e.Name, Plural(e.Rows, "bizum", "bizums"), rejected, size(e.Bytes))
+}
+
+// filing shows progress on a terminal only: files are noticed as they are closed.
+func (c *Console) filing(e event.Filing) {
+	if c.noticesScreen && c.ProgressDue() {
+		c.ShowProgress(fmt.Sprintf("%s filed, %.0f/s", Plural(e.Rows, "bizum", "bizums"),
+			float64(e.Rows)/e.Elapsed.Seconds()))
+	}
+}
+
+// Plural returns a number of things.
+func Plural[N int | int32 | int64](n N, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// size returns a number of bytes in few digits.
+func size(bytes int64) string {
+	if bytes < 1e6 {
+		return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
+}

@@ -1,0 +1,81 @@
+package console_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"reflect"
+	"regexp"
+	"testing"
+	"time"
+
+	"bizumctl/bizum/event"
+	"bizumctl/bizum/record"
+	"bizumctl/commands/console"
+)
+
+// speak returns what a console that is no terminal shows on standard error.
+func speak(quiet bool, say func(*console.Console)) string {
+	var stderr bytes.Buffer
+	say(console.New(console.Options{Stdout: new(bytes.Buffer), Stderr: &stderr, Now: time.Now,
+		Getenv: func(string) string { return "" }, Color: console.Never, Quiet: quiet}))
+	return stderr.String()
+}
+
+// Every event has words. Quiet leaves out all but those of a rejected message.
+func TestReport(t *testing.T) {
+	reason := errors.New("why")
+	cases := []struct {
+		event event.Event
+		want  string
+	}{
+		{event.WaitingForTopic{Topic: "t", Brokers: "b:1"}, `waiting for topic "t" to be made at b:1`},
+		{event.WaitingForRecords{Topic: "t", Brokers: "b:1"}, `waiting for bizums in topic "t" at b:1`},
+		{event.WaitingForPartition{Group: "g", Topic: "t"},
+			`the other members of group "g" have all partitions of "t"; waiting for one`},
+		{event.PartitionAdded{Topic: "t", Partition: 3}, `topic "t" has a new partition, 3`},
+		{event.Skipped{Reason: reason, Next: 7}, `why; going on from offset 7`},
+		{event.Rejected{Position: record.Position{Topic: "t", Partition: 1, Offset: 2}, Reason: reason},
+			`rejected t/1@2: why`},
+		{event.TopicCreated{Topic: "t"}, `made topic "t"`},
+		{event.LedgerNotice{Topic: "t", Partition: 1, Text: "x"}, `t/1: x`},
+		{event.ForeignFiles{Dir: "d", Names: []string{"a", "b"}}, `folder d: left alone what is not ours: ["a" "b"]`},
+		{event.ForeignFiles{Dir: "d", Names: []string{"a", "b", "c", "d", "e", "f", "g"}},
+			`folder d: left alone what is not ours: ["a" "b" "c" "d" "e" "and 2 more"]`},
+		{event.WaitingForWriter{Dir: "d", Partition: 2}, `waiting for the process that writes partition 2 of folder d`},
+		{event.FileClosed{Name: "f", Rows: 1, Bytes: 1234}, `closed f: 1 bizum, 1.2 kB`},
+		{event.FileClosed{Name: "f", Rows: 2, Rejected: 3, Bytes: 12_345_678}, `closed f: 2 bizums, 3 rejected, 12.3 MB`},
+		{event.Filing{Rows: 5, Elapsed: time.Second}, ``}, // on a terminal only
+		{event.Behind{PerSecond: 0.5, By: 1234567 * time.Microsecond},
+			`cannot keep 0.5/s: 1.235s behind, and catching up as fast as the broker takes it`},
+		{event.Sending{Acknowledged: 10, InFlight: 2, PerSecond: 4, BytesPerSecond: 2.5e6, P99: time.Millisecond},
+			`10 sent, 4/s, 2.5 MB/s, 2 in flight, p99 1ms`},
+	}
+	seen := make(map[string]bool)
+	for _, c := range cases {
+		seen[reflect.TypeOf(c.event).Name()] = true
+		want := ""
+		if c.want != "" {
+			want = "bizumctl: " + c.want + "\n"
+		}
+		if got := speak(false, func(x *console.Console) { x.Report(c.event) }); got != want {
+			t.Errorf("%#v: %q, want %q", c.event, got, want)
+		}
+		switch c.event.(type) {
+		case event.Rejected, event.Sending: // the one an error, the other asked for only when it is due
+			continue
+		}
+		if got := speak(true, func(x *console.Console) { x.Report(c.event) }); got != "" {
+			t.Errorf("%#v, quiet: %q", c.event, got)
+		}
+	}
+	source, err := os.ReadFile("../../bizum/event/event.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, method := range regexp.MustCompile(`(?m)^func \((\w+)\) event\(\)`).FindAllSubmatch(source, -1) {
+		if !seen[string(method[1])] {
+			t.Errorf("no case for event.%s", method[1])
+		}
+	}
+}

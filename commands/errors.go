@@ -1,0 +1,99 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"bizumctl/bizum/archive"
+	"bizumctl/bizum/balance"
+	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/ledger"
+)
+
+// commandError is the error of a command, with how it wants to be shown.
+type commandError struct {
+	error
+	speech speech
+}
+
+func (e commandError) Unwrap() error { return e.error }
+
+// misuseError is a mistake in the command line: exit code 2.
+type misuseError struct{ error }
+
+func (e misuseError) Unwrap() error { return e.error }
+
+func misuse(format string, args ...any) error { return misuseError{fmt.Errorf(format, args...)} }
+
+// hintNewLedger is for a ledger that no longer is of its topic.
+const hintNewLedger = "keep a new ledger: take another --group"
+
+// hint returns what to do about an error.
+func hint(err error) string {
+	var suggestion hintedError
+	var decision *ledger.StopError
+	var topic *balance.TopicError
+	var missing *balance.NoLedgerError
+	switch {
+	case errors.As(err, &suggestion):
+		return suggestion.hint
+	case errors.As(err, &decision):
+		return ledgerHint(decision)
+	case errors.As(err, &topic):
+		return topicHint(topic.Fault)
+	case errors.As(err, &missing):
+		return "it is begun by: bizumctl balance --group " + missing.Group
+	case errors.Is(err, kafka.ErrUnreachable):
+		return "start one with: bizumctl broker"
+	case errors.Is(err, kafka.ErrNewTopic):
+		return "start again, to read the new one from its beginning"
+	case errors.Is(err, archive.ErrTaken):
+		return "share the partitions with --partition, or in a --group"
+	case errors.As(err, new(*archive.StrangeError)):
+		return "choose another folder"
+	case errors.Is(err, kafka.ErrNoTopic):
+		return "it is made by: bizumctl produce"
+	}
+	return ""
+}
+
+// hintedError brings its own hint.
+type hintedError struct {
+	error
+	hint string
+}
+
+func (e hintedError) Unwrap() error { return e.error }
+
+// ledgerHint returns what may be done about a ledger that has stopped.
+func ledgerHint(err *ledger.StopError) string {
+	switch err.Cause {
+	case ledger.OtherInitial:
+		return fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", err.Initial)
+	case ledger.OtherWriter:
+		return "somebody else has changed this ledger: bizumctl audit tells more; keep a new one in another --group"
+	case ledger.Emptied:
+		return "bring the ledger back, or keep a new one in another --group"
+	case ledger.Gap:
+		return "to go on without them: --accept-gap"
+	case ledger.OtherUse:
+		return "take another --group"
+	}
+	return hintNewLedger
+}
+
+func topicHint(fault balance.Fault) string {
+	if fault == balance.OtherPolicy {
+		return "a ledger's is compact, that of rejected messages is delete; or take another --group"
+	}
+	return hintNewLedger
+}
+
+// interrupted turns the error of a run that was ended before it began into none.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
