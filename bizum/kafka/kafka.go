@@ -266,26 +266,34 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 	try func() (T, error)) (T, error) {
 	var mu sync.Mutex
 	var last error
-	var over bool
+	var failing time.Time // since when
+	var trying, over bool
 	wait := wait{cluster: c}
 	var told *time.Timer
 	mu.Lock() // until told is set
 	told = time.AfterFunc(c.limits.patience, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		switch left := c.limits.patience - silent(); {
+		waited := silent()
+		if !failing.IsZero() && !trying {
+			waited = max(waited, time.Since(failing))
+		}
+		switch {
 		case ctx.Err() != nil || over:
-		case left > 0:
-			told.Reset(left)
-		default:
+		case waited >= c.limits.patience:
 			wait.tell(last)
+		default:
+			const soon = 20 * time.Millisecond // a try may be at work, and fail
+			told.Reset(max(c.limits.patience-waited, soon))
 		}
 	})
 	mu.Unlock()
-	var failing time.Time // since when
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = first, time.Second
 	result, err := backoff.Retry(ctx, func() (T, error) {
+		mu.Lock()
+		trying = true
+		mu.Unlock()
 		result, err := try()
 		if err != nil && !passing(err) {
 			err = backoff.Permanent(err)
@@ -294,11 +302,12 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
 		mu.Lock()
 		defer mu.Unlock()
-		last = err
+		last, trying = err, false
 		if failing.IsZero() {
 			failing = time.Now()
+			told.Reset(c.limits.patience)
 		}
-		if time.Since(failing) > c.limits.patience {
+		if time.Since(failing) >= c.limits.patience {
 			wait.tell(err) // it may be for another reason by now
 		}
 	}))

@@ -1,7 +1,10 @@
 package kafka
 
 import (
+	"context"
+	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 )
@@ -42,5 +45,37 @@ func TestRetryTellsOfFailures(t *testing.T) {
 	})
 	if err != nil || len(told) > 0 {
 		t.Errorf("%v, and %q", err, told)
+	}
+}
+
+// Tries that fail are told of as soon as they have failed for that long, however long the pauses between them are.
+func TestRetryTellsInTime(t *testing.T) {
+	told := make(chan string, 1)
+	c := &Cluster{config: Config{Notice: func(text string) {
+		select {
+		case told <- text:
+		default:
+		}
+	}}}
+	c.limits.patience = 20 * time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := retry(ctx, c, time.Hour, func() time.Duration { return 0 }, func() (struct{}, error) {
+			return struct{}{}, io.ErrUnexpectedEOF
+		})
+		ended <- err
+	}()
+	select {
+	case text := <-told:
+		if !strings.Contains(text, "closed the connection") {
+			t.Error(text)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing was told")
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
