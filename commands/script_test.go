@@ -3,12 +3,10 @@ package commands_test
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,26 +18,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bizumctl/bizum/devbroker"
-	"bizumctl/commands"
 )
 
-// TestMain lets the test binary be bizumctl itself, so that scripts drive the real program.
-func TestMain(m *testing.M) {
-	testscript.Main(cleaned{m}, map[string]func(){"bizumctl": func() {
-		signal.Ignore(syscall.SIGPIPE)
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		context.AfterFunc(ctx, stop)
-		env := commands.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Getenv: os.Getenv}
-		var err error
-		if env.Names, err = os.ReadFile(os.Getenv("LISTS") + "/names.txt"); err != nil {
-			panic(err)
-		}
-		if env.Concepts, err = os.ReadFile(os.Getenv("LISTS") + "/concepts.txt"); err != nil {
-			panic(err)
-		}
-		os.Exit(commands.Run(ctx, env, os.Args))
-	}})
-}
+func TestMain(m *testing.M) { os.Exit(cleaned{m}.Run()) }
 
 // realBrokers is a Kafka to test on instead of embedded brokers, and realControl the command that kills it and starts
 // it again.
@@ -50,17 +31,13 @@ var (
 
 // TestScripts runs testdata/script. Each has a topic of its own, which BIZUMCTL_TOPIC names, at BIZUMCTL_BROKERS.
 func TestScripts(t *testing.T) {
-	lists, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	onPath(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
 			s := &stage{processes: make(map[string]*process)}
 			env.Values[stageKey{}] = s
 			env.Defer(s.end)
-			env.Setenv("LISTS", lists)
 			env.Setenv("TZ", "Europe/Madrid")
 			env.Setenv("AWAY", cmp.Or(os.Getenv("BIZUMCTL_TEST_AWAY"), "1")) // seconds
 			env.Setenv("BIZUMCTL_TOPIC", fmt.Sprintf("test-%x", rand.Uint64()))
@@ -138,7 +115,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	cmd := exec.Command(program, args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, variable := range []string{"PATH", "HOME", "TZ", "LISTS", "BIZUMCTL_TOPIC", "BIZUMCTL_BROKERS", "TMPDIR"} {
+	for _, variable := range []string{"PATH", "HOME", "TZ", "BIZUMCTL_TOPIC", "BIZUMCTL_BROKERS", "TMPDIR"} {
 		cmd.Env = append(cmd.Env, variable+"="+ts.Getenv(variable))
 	}
 	for _, stream := range []struct {
