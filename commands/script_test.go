@@ -62,7 +62,8 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "await": await, "signal": kill, "finish": finish, "broker": restart, "repeat": repeat,
+			"start": plain(start), "await": plain(await), "signal": plain(kill), "finish": plain(finish),
+			"broker": plain(restart), "repeat": plain(repeat),
 		},
 	})
 }
@@ -101,9 +102,19 @@ func (s *stage) end() {
 	}
 }
 
+// plain is a command of ours, none of which knows what to do with an exclamation mark before it.
+func plain(run func(ts *testscript.TestScript, args []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg {
+			ts.Fatalf("! is for the commands of testscript itself")
+		}
+		run(ts, args)
+	}
+}
+
 // start NAME COMMAND [ARG...] runs a command in the background, its output going to NAME.out and NAME.err. Its input
 // is NAME.in, if there is one.
-func start(ts *testscript.TestScript, neg bool, args []string) {
+func start(ts *testscript.TestScript, args []string) {
 	name := args[0]
 	path := ts.Getenv("PATH")
 	program := args[1]
@@ -143,12 +154,15 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 const awaitAtMost = 60 * time.Second
 
 // await FILE PATTERN [COUNT] waits until a file has so many matches of a pattern.
-func await(ts *testscript.TestScript, neg bool, args []string) {
+func await(ts *testscript.TestScript, args []string) {
 	want := 1
 	if len(args) > 2 {
 		var err error
 		want, err = strconv.Atoi(args[2])
 		ts.Check(err)
+	}
+	if want < 1 {
+		ts.Fatalf("await %s: nothing is always there", args[0])
 	}
 	pattern := regexp.MustCompile("(?m)" + args[1])
 	var text []byte
@@ -162,14 +176,14 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // signal NAME INT|TERM|KILL|STOP|CONT
-func kill(ts *testscript.TestScript, neg bool, args []string) {
+func kill(ts *testscript.TestScript, args []string) {
 	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill,
 		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	ts.Check(stageOf(ts).processes[args[0]].Process.Signal(signals[args[1]]))
 }
 
 // finish NAME CODE waits for a process and checks its exit code.
-func finish(ts *testscript.TestScript, neg bool, args []string) {
+func finish(ts *testscript.TestScript, args []string) {
 	p := stageOf(ts).processes[args[0]]
 	select {
 	case <-p.done:
@@ -183,7 +197,7 @@ func finish(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // broker stop|start
-func restart(ts *testscript.TestScript, neg bool, args []string) {
+func restart(ts *testscript.TestScript, args []string) {
 	s := stageOf(ts)
 	if realControl != "" {
 		ts.Check(exec.Command(realControl, map[string]string{"stop": "kill", "start": "start"}[args[0]]).Run())
@@ -199,7 +213,7 @@ func restart(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // repeat FILE COUNT LINE writes a file of many lines; # in the line is its number, and \x escapes as in Go.
-func repeat(ts *testscript.TestScript, neg bool, args []string) {
+func repeat(ts *testscript.TestScript, args []string) {
 	count, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	line, err := strconv.Unquote(`"` + strings.ReplaceAll(args[2], `"`, `\"`) + `"`)
