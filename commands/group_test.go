@@ -16,9 +16,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// groupRun consumes ten bizums in group g on a broker that can be told to fail, and answers what came of it and the
-// position that is committed afterwards.
-func groupRun(t *testing.T, prepare func(*kfake.Cluster, *kadm.Client), ctx context.Context) (code int, lines int, errors string, position int64) {
+// afterLines is standard output that calls a function once, when it has so many lines.
+type afterLines struct {
+	bytes.Buffer
+	lines int
+	call  func()
+}
+
+func (w *afterLines) Write(text []byte) (int, error) {
+	n, err := w.Buffer.Write(text)
+	if w.call != nil && bytes.Count(w.Bytes(), []byte("\n")) >= w.lines {
+		w.call()
+		w.call = nil
+	}
+	return n, err
+}
+
+// groupRun consumes ten bizums in group g on a broker that can be told to fail, with more arguments, and answers what
+// came of it and the position that is committed afterwards. Without an argument that ends it, it is interrupted after
+// the tenth.
+func groupRun(t *testing.T, prepare func(*kfake.Cluster, *kadm.Client), args ...string) (code int, lines int, errors string, position int64) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	fake := fakeTopic(t, nil)
 	client, err := kgo.NewClient(kgo.SeedBrokers(fake.ListenAddrs()...))
 	if err != nil {
@@ -33,8 +53,14 @@ func groupRun(t *testing.T, prepare func(*kfake.Cluster, *kadm.Client), ctx cont
 	}
 	admin := kadm.NewClient(client)
 	prepare(fake, admin)
-	var stdout bytes.Buffer
-	code, errors = runOn(ctx, fake, nil, &stdout, "consume", "--group", "g", "--raw", "--idle-timeout", "2s")
+	stdout := afterLines{lines: 10}
+	if len(args) == 0 {
+		stdout.call = cancel
+	}
+	code, errors = runOn(ctx, fake, nil, &stdout, append([]string{"consume", "--group", "g", "--raw"}, args...)...)
+	if errors == "" && ctx.Err() == context.DeadlineExceeded {
+		errors = "it did not end"
+	}
 	offsets, err := admin.FetchOffsets(context.Background(), "g")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +80,7 @@ func TestGroupBeyondEnd(t *testing.T) {
 		if err := admin.CommitAllOffsets(context.Background(), "g", offsets); err != nil {
 			t.Fatal(err)
 		}
-	}, context.Background())
+	})
 	if code != 1 || lines != 0 || position != 100 || !strings.Contains(errors, "ends at offset 10, before position 100") {
 		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
 	}
@@ -64,7 +90,7 @@ func TestGroupBeyondEnd(t *testing.T) {
 func TestGroupCommitRefusedOnce(t *testing.T) {
 	code, lines, errors, position := groupRun(t, func(fake *kfake.Cluster, _ *kadm.Client) {
 		fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.NotCoordinator, Count: 1})
-	}, context.Background())
+	})
 	if code != 0 || lines != 10 || position != 10 {
 		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
 	}
@@ -72,12 +98,20 @@ func TestGroupCommitRefusedOnce(t *testing.T) {
 
 // When positions cannot be committed, the run is no success.
 func TestGroupCommitRefused(t *testing.T) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer time.AfterFunc(3*time.Second, cancel).Stop()
 	code, lines, errors, position := groupRun(t, func(fake *kfake.Cluster, _ *kadm.Client) {
 		fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.NotCoordinator, Count: -1})
-	}, ctx)
+	})
 	if code != 1 || lines != 10 || position != -1 || !strings.Contains(errors, "may not be committed") {
+		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
+	}
+}
+
+// The last position is committed, however long that takes, for the end of the group is known by it.
+func TestGroupCommitRefusedForLong(t *testing.T) {
+	code, lines, errors, position := groupRun(t, func(fake *kfake.Cluster, _ *kadm.Client) {
+		fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.NotCoordinator, Count: 14})
+	}, "--exit")
+	if code != 0 || lines != 10 || position != 10 {
 		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
 	}
 }

@@ -25,18 +25,8 @@ import (
 
 // killable is the real program, built so that it can be told to end itself, as kill -9 does, at a named step.
 var killable = sync.OnceValues(func() (path string, err error) {
-	if killableDir, err = os.MkdirTemp("", "bizumctl-kill"); err != nil {
-		return "", err
-	}
-	path = filepath.Join(killableDir, "bizumctl")
-	build := exec.Command("go", "build", "-tags", "killpoints", "-o", path, "..")
-	if text, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, text)
-	}
-	return path, nil
+	return buildProgram("killable", nil, []string{"killpoints"})
 })
-
-var killableDir string
 
 // cleaned takes away what tests have in common, after all of them.
 type cleaned struct{ *testing.M }
@@ -48,7 +38,7 @@ func (m cleaned) Run() int {
 	if !given { // they mostly wait
 		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // it is a number
 	}
-	defer func() { _ = os.RemoveAll(killableDir) }() // if it is left, it is in a folder for that
+	defer func() { _ = os.RemoveAll(programDir) }() // if it is left, it is in a folder for that
 	return m.M.Run()
 }
 

@@ -57,7 +57,7 @@ func readPage(t *testing.T, path string) *page {
 // The READMEs say nothing that is not so. Each command that a page shows exists, with its options; and a command with
 // its output below it is run, in a terminal of 80 columns, and must show that.
 func TestPages(t *testing.T) {
-	t.Setenv("LISTS", "..")
+	onPath(t)
 	pages := pagePaths(t)
 	front := readPage(t, "../README.md")
 	if lines := strings.Count(front.text, "\n"); lines > 160 {
@@ -372,17 +372,13 @@ var build = regexp.MustCompile(`(?m)^go .*\n`)
 func (p *page) run(commands, want string) string {
 	p.Helper()
 	commands = strings.ReplaceAll(build.ReplaceAllString(commands, ""), "./bizumctl", "bizumctl")
-	lists, err := filepath.Abs("..")
-	if err != nil {
-		p.Fatal(err)
-	}
 	before, _, interrupted := strings.Cut(want, interrupt)
 	if interrupted {
 		commands = "exec " + commands // or the shell would die of the signal
 	}
 	cmd := exec.Command("sh", "-c", strings.ReplaceAll(commands, usual, p.broker))
 	cmd.Dir = p.folder
-	cmd.Env = append(os.Environ(), "TERM=dumb", "LISTS="+lists, "BIZUMCTL_BROKERS="+p.broker,
+	cmd.Env = append(os.Environ(), "TERM=dumb", "BIZUMCTL_BROKERS="+p.broker,
 		"BIZUMCTL_TOPIC=bizums")
 	if interrupted { // it is the demo: on another port, and faster than anybody would wait for
 		cmd.Env = append(cmd.Env, "BIZUMCTL_LISTEN=localhost:0", "BIZUMCTL_MIN_DELAY=1ms", "BIZUMCTL_MAX_DELAY=20ms")

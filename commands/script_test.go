@@ -3,12 +3,10 @@ package commands_test
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,26 +18,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"bizumctl/bizum/devbroker"
-	"bizumctl/commands"
 )
 
-// TestMain lets the test binary be bizumctl itself, so that scripts drive the real program.
-func TestMain(m *testing.M) {
-	testscript.Main(cleaned{m}, map[string]func(){"bizumctl": func() {
-		signal.Ignore(syscall.SIGPIPE)
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		context.AfterFunc(ctx, stop)
-		env := commands.Env{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Now: time.Now, Getenv: os.Getenv}
-		var err error
-		if env.Names, err = os.ReadFile(os.Getenv("LISTS") + "/names.txt"); err != nil {
-			panic(err)
-		}
-		if env.Concepts, err = os.ReadFile(os.Getenv("LISTS") + "/concepts.txt"); err != nil {
-			panic(err)
-		}
-		os.Exit(commands.Run(ctx, env, os.Args))
-	}})
-}
+func TestMain(m *testing.M) { os.Exit(cleaned{m}.Run()) }
 
 // realBrokers is a Kafka to test on instead of embedded brokers, and realControl the command that kills it and starts
 // it again.
@@ -50,17 +31,13 @@ var (
 
 // TestScripts runs testdata/script. Each has a topic of its own, which BIZUMCTL_TOPIC names, at BIZUMCTL_BROKERS.
 func TestScripts(t *testing.T) {
-	lists, err := filepath.Abs("..")
-	if err != nil {
-		t.Fatal(err)
-	}
+	onPath(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", RequireExplicitExec: true, UpdateScripts: os.Getenv("UPDATE") != "",
 		Setup: func(env *testscript.Env) error {
 			s := &stage{processes: make(map[string]*process)}
 			env.Values[stageKey{}] = s
 			env.Defer(s.end)
-			env.Setenv("LISTS", lists)
 			env.Setenv("TZ", "Europe/Madrid")
 			env.Setenv("AWAY", cmp.Or(os.Getenv("BIZUMCTL_TEST_AWAY"), "1")) // seconds
 			env.Setenv("BIZUMCTL_TOPIC", fmt.Sprintf("test-%x", rand.Uint64()))
@@ -85,7 +62,8 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("no condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"start": start, "await": await, "signal": kill, "finish": finish, "broker": restart, "repeat": repeat,
+			"start": plain(start), "await": plain(await), "signal": plain(kill), "finish": plain(finish),
+			"broker": plain(restart), "repeat": plain(repeat),
 		},
 	})
 }
@@ -124,9 +102,19 @@ func (s *stage) end() {
 	}
 }
 
+// plain is a command of ours, none of which knows what to do with an exclamation mark before it.
+func plain(run func(ts *testscript.TestScript, args []string)) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg {
+			ts.Fatalf("! is for the commands of testscript itself")
+		}
+		run(ts, args)
+	}
+}
+
 // start NAME COMMAND [ARG...] runs a command in the background, its output going to NAME.out and NAME.err. Its input
 // is NAME.in, if there is one.
-func start(ts *testscript.TestScript, neg bool, args []string) {
+func start(ts *testscript.TestScript, args []string) {
 	name := args[0]
 	path := ts.Getenv("PATH")
 	program := args[1]
@@ -138,7 +126,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	cmd := exec.Command(program, args[2:]...)
 	cmd.Dir = ts.MkAbs(".")
-	for _, variable := range []string{"PATH", "HOME", "TZ", "LISTS", "BIZUMCTL_TOPIC", "BIZUMCTL_BROKERS", "TMPDIR"} {
+	for _, variable := range []string{"PATH", "HOME", "TZ", "BIZUMCTL_TOPIC", "BIZUMCTL_BROKERS", "TMPDIR"} {
 		cmd.Env = append(cmd.Env, variable+"="+ts.Getenv(variable))
 	}
 	for _, stream := range []struct {
@@ -166,12 +154,15 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 const awaitAtMost = 60 * time.Second
 
 // await FILE PATTERN [COUNT] waits until a file has so many matches of a pattern.
-func await(ts *testscript.TestScript, neg bool, args []string) {
+func await(ts *testscript.TestScript, args []string) {
 	want := 1
 	if len(args) > 2 {
 		var err error
 		want, err = strconv.Atoi(args[2])
 		ts.Check(err)
+	}
+	if want < 1 {
+		ts.Fatalf("await %s: nothing is always there", args[0])
 	}
 	pattern := regexp.MustCompile("(?m)" + args[1])
 	var text []byte
@@ -185,14 +176,14 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // signal NAME INT|TERM|KILL|STOP|CONT
-func kill(ts *testscript.TestScript, neg bool, args []string) {
+func kill(ts *testscript.TestScript, args []string) {
 	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill,
 		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	ts.Check(stageOf(ts).processes[args[0]].Process.Signal(signals[args[1]]))
 }
 
 // finish NAME CODE waits for a process and checks its exit code.
-func finish(ts *testscript.TestScript, neg bool, args []string) {
+func finish(ts *testscript.TestScript, args []string) {
 	p := stageOf(ts).processes[args[0]]
 	select {
 	case <-p.done:
@@ -206,7 +197,7 @@ func finish(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // broker stop|start
-func restart(ts *testscript.TestScript, neg bool, args []string) {
+func restart(ts *testscript.TestScript, args []string) {
 	s := stageOf(ts)
 	if realControl != "" {
 		ts.Check(exec.Command(realControl, map[string]string{"stop": "kill", "start": "start"}[args[0]]).Run())
@@ -222,7 +213,7 @@ func restart(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // repeat FILE COUNT LINE writes a file of many lines; # in the line is its number, and \x escapes as in Go.
-func repeat(ts *testscript.TestScript, neg bool, args []string) {
+func repeat(ts *testscript.TestScript, args []string) {
 	count, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	line, err := strconv.Unquote(`"` + strings.ReplaceAll(args[2], `"`, `\"`) + `"`)

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -30,6 +29,7 @@ type screen struct {
 }
 
 func newScreen(t *testing.T) *screen {
+	onPath(t)
 	s := &screen{T: t, brokers: realBrokers, topic: fmt.Sprintf("test-%x", rand.Uint64())}
 	if s.brokers == "" {
 		broker, err := devbroker.Start("localhost:0", "")
@@ -67,12 +67,8 @@ func (s *screen) run(columns uint16, args ...string) string {
 
 func (s *screen) runWith(columns uint16, environment []string, args ...string) string {
 	s.Helper()
-	lists, err := filepath.Abs("..")
-	if err != nil {
-		s.Fatal(err)
-	}
 	cmd := exec.Command("bizumctl", args...)
-	cmd.Env = append(os.Environ(), "TERM=xterm", "TZ=Europe/Madrid", "NO_COLOR=", "LISTS="+lists,
+	cmd.Env = append(os.Environ(), "TERM=xterm", "TZ=Europe/Madrid", "NO_COLOR=",
 		"BIZUMCTL_BROKERS="+s.brokers, "BIZUMCTL_TOPIC="+s.topic)
 	cmd.Env = append(cmd.Env, environment...)
 	terminal, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 50, Cols: columns})
@@ -159,7 +155,6 @@ func TestPipeKeepsBytes(t *testing.T) {
 		fmt.Fprintf(&want, "Ana;10;Cine%s;ENVIO\n", h)
 	}
 	cmd := exec.Command("bizumctl", "consume", "--raw", "--exit", "--brokers", s.brokers, "--topic", s.topic)
-	cmd.Env = append(os.Environ(), "LISTS=..")
 	got, err := cmd.Output()
 	if err != nil || string(got) != want.String() {
 		t.Errorf("%v: got %q, want %q", err, got, want.String())

@@ -23,7 +23,11 @@ const (
 	topicEvery        = time.Second
 	positionsEvery    = 200 * time.Millisecond
 	commitEvery       = 200 * time.Millisecond
-	lastCommitWithin  = 5 * time.Second
+
+	// A run in a group ends within leaveWithin. Its last positions have less than that, or the result of committing them
+	// would come too late for it.
+	leaveWithin      = 5 * time.Second
+	lastCommitWithin = leaveWithin - time.Second
 )
 
 // ErrDone is what a handler returns when it wants no more; the record that it was given counts as handled. It is also

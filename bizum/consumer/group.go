@@ -48,7 +48,9 @@ func (c *Consumer) RunClaims(ctx context.Context, joined func(partitions []int32
 func (c *Consumer) readClaims(ctx context.Context) error {
 	defer c.members.Close()
 	c.members.Joined = c.joined
-	return c.members.Run(ctx, c.readClaim)
+	return c.members.Run(ctx, func(session context.Context, claim *kafka.Claim) error {
+		return c.readClaim(session, claim, func() bool { return ctx.Err() != nil || c.isOver() })
+	})
 }
 
 // joined reports a wait of which nothing else would be seen.
@@ -58,8 +60,9 @@ func (c *Consumer) joined(partitions []int32) {
 	}
 }
 
-// readClaim reads a partition as long as it is ours, and commits what was flushed.
-func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim) error {
+// readClaim reads a partition as long as it is ours, and commits what was flushed. Over reports whether the run has
+// ended, and not only the session.
+func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim, over func() bool) error {
 	position, first, err := c.positionOf(ctx, claim.Partition)
 	if err != nil {
 		return err
@@ -79,13 +82,15 @@ func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim) error {
 			return err
 		}
 		position = s.position
+		if position != committed && (s.done || time.Since(last) >= commitEvery) { // AwaitGroup waits for that of the stop
+			if err := commit(ctx); err != nil {
+				return err
+			}
+		}
 		if s.done {
 			return ErrDone
 		}
-		if position == committed || time.Since(last) < commitEvery {
-			return nil
-		}
-		return commit(ctx)
+		return nil
 	})
 	if position != committed {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommitWithin)
@@ -94,7 +99,7 @@ func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim) error {
 		if failed != nil && late.Err() != nil {
 			failed = c.uncommitted()
 		}
-		if failed != nil && c.isOver() {
+		if failed != nil && over() {
 			return failed
 		} // else the partition's new owner shows it again
 	}

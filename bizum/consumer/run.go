@@ -52,8 +52,8 @@ func (c *Consumer) Run(ctx context.Context, handle func(*record.Record) error, f
 	select {
 	case leaving := <-left:
 		return cmp.Or(err, leaving)
-	case <-time.After(lastCommitWithin):
-		return c.uncommitted()
+	case <-time.After(leaveWithin):
+		return cmp.Or(err, c.uncommitted())
 	}
 }
 
