@@ -162,6 +162,9 @@ func (l *lane) settle(a answer) error {
 	if a.err != nil && !errors.Is(a.err, sarama.ErrDuplicateSequenceNumber) {
 		return a.err
 	}
+	if l.writer.ctx.Err() != nil { // closed: select may take an answer all the same
+		return l.writer.ctx.Err()
+	}
 	l.known, l.refused = true, time.Time{}
 	a.batch.acked, a.batch.offset = true, a.offset
 	w := l.writer
