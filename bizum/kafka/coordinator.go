@@ -36,8 +36,8 @@ func (c *Cluster) transactionCoordinator(id string) *coordinator {
 	}}
 }
 
-// request calls send with a connection to the coordinator, and returns its error. After one that is not the broker's, and
-// after NOT_COORDINATOR and COORDINATOR_NOT_AVAILABLE, the next request looks the coordinator up again.
+// request calls send with a connection to the coordinator, and returns its error. After one that is not the broker's,
+// and after NOT_COORDINATOR and COORDINATOR_NOT_AVAILABLE, the next request looks the coordinator up again.
 func (c *coordinator) request(send func(*sarama.Broker) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

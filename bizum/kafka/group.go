@@ -41,8 +41,8 @@ type Claim struct {
 	member     string
 }
 
-// Group prepares to join a group. It does not connect; its error is one of the configuration. The caller closes the Group
-// after Run.
+// Group prepares to join a group. It does not connect; its error is one of the configuration. The caller closes the
+// Group after Run.
 func (c *Cluster) Group(name, topic string) (*Group, error) {
 	conf := clientConfig(c.config)
 	conf.Metadata.Retry.Max = 2                       // also how often a heartbeat is tried

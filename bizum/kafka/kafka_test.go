@@ -625,8 +625,8 @@ func TestProducerIDRefused(t *testing.T) {
 }
 
 // A transaction that the broker takes for completed, but whose marker is missing where it matters, is ended by the new
-// owner. No broker of the tests can be made to lose a marker, so one pretends to, until a transaction that has all of ours
-// in it has ended.
+// owner. No broker of the tests can be made to lose a marker, so one pretends to, until a transaction that has all of
+// ours in it has ended.
 func TestHangingTransaction(t *testing.T) {
 	for _, lost := range []string{"position", "output"} {
 		t.Run(lost, func(t *testing.T) {

@@ -36,8 +36,8 @@ func (c *Cluster) PartitionLog(group, source, sourceID string, partition int32, 
 func (l *PartitionLog) Close() { l.groupCoordinator.close() }
 
 // Committed returns the position that the group has committed in the source partition, -1 if there is none, and its
-// metadata. It waits for a transaction that is being completed (RequireStable, KIP-447), up to 20 s. After an error only
-// a new session helps: Group.Run joins again.
+// metadata. It waits for a transaction that is being completed (RequireStable, KIP-447), up to 20 s. After an error
+// only a new session helps: Group.Run joins again.
 func (l *PartitionLog) Committed(ctx context.Context) (position int64, metadata string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stableTimeout)
 	defer cancel()
@@ -73,9 +73,9 @@ func (l *PartitionLog) ReadSource(ctx context.Context, position int64,
 	})
 }
 
-// ReadToEnd is Cluster.ReadToEnd: it calls each for the records of any partition of a topic, from an offset, or from the
-// partition's start if that is higher, up to the last stable offset at the time of the call. It returns that start and
-// that end.
+// ReadToEnd is Cluster.ReadToEnd: it calls each for the records of any partition of a topic, from an offset, or from
+// the partition's start if that is higher, up to the last stable offset at the time of the call. It returns that start
+// and that end.
 func (l *PartitionLog) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	return l.cluster.ReadToEnd(ctx, topic, partition, from, each)
@@ -84,8 +84,8 @@ func (l *PartitionLog) ReadToEnd(ctx context.Context, topic string, partition in
 // stableTimeout is longer than a transaction of ours can be open and Kafka takes to notice that it timed out.
 const stableTimeout = 2 * transactionTimeout
 
-// AwaitStable waits until every record that our partitions of the outputs have now is committed or aborted, but no longer
-// than a transaction can be open that nobody ends; then it returns nil too.
+// AwaitStable waits until every record that our partitions of the outputs have now is committed or aborted, but no
+// longer than a transaction can be open that nobody ends; then it returns nil too.
 func (l *PartitionLog) AwaitStable(ctx context.Context) error {
 	_, err := l.awaitStable(ctx, stableTimeout)
 	return err

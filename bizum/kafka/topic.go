@@ -23,8 +23,8 @@ type Topic struct {
 	CompactionLag time.Duration
 }
 
-// Topic describes a topic. It waits for a broker that is away, and for a topic that does not exist yet: its errors are the
-// end of ctx and those of the cluster that do not pass.
+// Topic describes a topic. It waits for a broker that is away, and for a topic that does not exist yet: its errors are
+// the end of ctx and those of the cluster that do not pass.
 func (c *Cluster) Topic(ctx context.Context, name string) (Topic, error) {
 	topic, err := persist(ctx, c, func() (Topic, error) { return c.describe(name) })
 	if err != nil {

@@ -38,8 +38,8 @@ type WriterConfig struct {
 	// error; 0: 2 minutes, as in Java's client. A broker that is away is waited for without limit.
 	GiveUp time.Duration
 	// Producer is for the records of transactions that the caller begins and ends; without a TransactionalID the Writer
-	// gets a producer id of its own. An epoch has one Writer for a partition, in all its transactions: a second one would
-	// count from 0 again, and the broker would take its records for the first one's.
+	// gets a producer id of its own. An epoch has one Writer for a partition, in all its transactions: a second one
+	// would count from 0 again, and the broker would take its records for the first one's.
 	Producer Producer
 	// Records is how many a batch may have at most; 0: 10,000.
 	Records int
@@ -61,8 +61,9 @@ type Producer struct {
 // acknowledgement by all in-sync replicas.
 //
 // Append, Push and Flush are for one goroutine. Append fills a batch for each partition; a full one goes out by
-// itself, Push sends the others. Each partition has a lane, a goroutine that sends its batches with several in flight.
-// When anything fails, the lane waits for what is under way, then sends what is not acknowledged again, one by one, in
+// itself, Push sends the others. Each partition has a partitionSender, whose goroutine
+// sends its batches with several in flight.
+// When anything fails, it waits for what is under way, then sends what is not acknowledged again, one by one, in
 // order and with the same sequence numbers, by which the broker recognises what it has already. It does so until the
 // broker takes it; only an error that no waiting mends is the Writer's error, and the end of it. Memory is bounded:
 // Append waits when the broker is slower than we are.
@@ -76,8 +77,8 @@ type Writer struct {
 
 	producer Producer
 
-	lanes []*lane
-	// compressors are as many as can be at work at once, and not one a lane: an encoder of gzip has a MiB.
+	senders []*partitionSender
+	// compressors are as many as can be at work at once, and not one a partition: an encoder of gzip has a MiB.
 	// Nil is one not made yet.
 	compressors chan *batch.Compressor
 	free        chan *producerBatch // what Append may fill; nil is one not made yet
@@ -150,10 +151,10 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		w.compressors <- nil
 	}
 	for _, p := range partitions {
-		l := &lane{writer: w, partition: p, wait: wait{cluster: c},
-			queue: make(chan *producerBatch, batches), answers: make(chan answer, inFlightMax)}
-		w.lanes = append(w.lanes, l)
-		go l.run()
+		s := &partitionSender{writer: w, partition: p, wait: wait{cluster: c},
+			queue: make(chan *producerBatch, batches), responses: make(chan response, inFlightMax)}
+		w.senders = append(w.senders, s)
+		go s.run()
 	}
 	return w, nil
 }
@@ -172,25 +173,25 @@ func (c *Cluster) newProducer(topic string) (Producer, error) {
 // the partitions in turn. The timestamp is in milliseconds; mark comes back in the Ack. Key and value are copied,
 // what headers carry is not.
 func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark int64, headers ...Header) error {
-	l := w.lanes[0]
-	if len(w.lanes) > 1 {
-		l = w.lanes[w.choose(key)]
+	s := w.senders[0]
+	if len(w.senders) > 1 {
+		s = w.senders[w.choose(key)]
 	}
 	size := len(key) + len(value) + recordOverhead
 	for _, h := range headers {
 		size += len(h.Key) + len(h.Value) + recordOverhead
 	}
-	if l.open != nil && !l.open.takes(size, w.records, int(w.bytes.Load())) {
-		l.queueUp()
+	if s.open != nil && !s.open.takes(size, w.records, int(w.bytes.Load())) {
+		s.queueUp()
 	}
-	if l.open == nil {
+	if s.open == nil {
 		b, err := w.take(ctx)
 		if err != nil {
 			return err
 		}
-		l.open = b
+		s.open = b
 	}
-	l.open.add(key, value, timestamp, mark, headers...)
+	s.open.add(key, value, timestamp, mark, headers...)
 	w.pending.Add(1)
 	return nil
 }
@@ -198,9 +199,9 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 func (w *Writer) choose(key []byte) int {
 	if len(key) == 0 {
 		w.next++
-		return w.next % len(w.lanes)
+		return w.next % len(w.senders)
 	}
-	return int(PartitionOf(key, int32(len(w.lanes))))
+	return int(PartitionOf(key, int32(len(w.senders))))
 }
 
 // take waits for a batch to fill. There are more than partitions, so some are under way when none is free, and come
@@ -234,9 +235,9 @@ func (b *producerBatch) add(key, value []byte, timestamp, mark int64, headers ..
 
 // Push sends what was appended so far.
 func (w *Writer) Push() {
-	for _, l := range w.lanes {
-		if l.open != nil {
-			l.queueUp()
+	for _, s := range w.senders {
+		if s.open != nil {
+			s.queueUp()
 		}
 	}
 }
@@ -256,7 +257,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return nil
 }
 
-// compressor lends a compressor to a lane, which gives it back.
+// compressor returns a free compressor, or a new one; giveBack returns it.
 func (w *Writer) compressor() *batch.Compressor {
 	c := <-w.compressors
 	if c == nil {
