@@ -50,7 +50,7 @@ func answerOf(code int16, aborted []kmsg.FetchResponseTopicPartitionAbortedTrans
 }
 
 // repaired makes the checksums of batches right, or nothing gets past them, and their compression none or gzip: a few
-// bytes of the others may claim that they unfold to much, which is refused, but takes time.
+// bytes of the others may claim that they decompress to much, which is refused, but takes time.
 func repaired(records []byte) {
 	const atChecksum, covered, atCodec = 17, 21, 22
 	for {
@@ -84,7 +84,7 @@ func FuzzFetched(f *testing.F) {
 	} {
 		f.Add(answer)
 	}
-	shared := newMemory(answersMax, unfoldedMax, batch.NewUnfolder())
+	shared := newMemory(answersMax, decompressedBytesMax, batch.NewDecompressor())
 	f.Fuzz(func(t *testing.T, answered []byte) {
 		const position = 5
 		answer := &buffer{bytes: bytes.Clone(answered)}
@@ -117,10 +117,10 @@ func FuzzFetched(f *testing.F) {
 			t.Fatalf("delivered up to %d, and going on at %d", next, r.position)
 		}
 		answer.release()
-		if !shared.unfolded.borrowed.TryAcquire(shared.unfolded.max) {
+		if !shared.decompressed.borrowed.TryAcquire(shared.decompressed.max) {
 			t.Fatal("something is not given back")
 		}
-		shared.unfolded.borrowed.Release(shared.unfolded.max)
+		shared.decompressed.borrowed.Release(shared.decompressed.max)
 	})
 }
 

@@ -96,7 +96,7 @@ func Open(config Config) (*Cluster, error) {
 		return nil, fmt.Errorf("brokers %q: %w", strings.Join(config.Brokers, ","), err)
 	}
 	return &Cluster{config: config, client: client, conf: clientConfig(config),
-		memory:       newMemory(answersMax, unfoldedMax, batch.NewUnfolder()),
+		memory:       newMemory(answersMax, decompressedBytesMax, batch.NewDecompressor()),
 		produceConns: produceConns{open: make(map[leaderConn]*produceConn)},
 		limits:       limits{patience: patience, silent: silentTimeout}}, nil
 }

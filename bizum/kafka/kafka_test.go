@@ -987,7 +987,7 @@ func TestCorruptBatch(t *testing.T) {
 	}
 }
 
-// A batch that unfolds to less than it says is corrupt, though its checksum is right.
+// A batch that decompresses to less than it claims is corrupt, though its checksum is right.
 func TestTruncatedCompression(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)

@@ -12,23 +12,23 @@ import (
 )
 
 // What the readers of a cluster hold together, in bytes, however many they are: answers of brokers
-// as they came, and records unfolded from them.
+// as they came, and records decompressed from them.
 const (
-	answersMax  = 12 << 20
-	unfoldedMax = 12 << 20
+	answersMax           = 12 << 20
+	decompressedBytesMax = 12 << 20
 )
 
 // memory is what readers share. A reader that would pass a bound waits until others have released
-// something. A single batch may be larger than the bound, up to batch.MaxBytes: it waits until it is
+// something. A single batch may be larger than the bound, up to batch.BytesMax: it waits until it is
 // alone.
 type memory struct {
-	answers, unfolded *pool
-	unfolder          *batch.Unfolder
-	readers           atomic.Int32
+	answers, decompressed *pool
+	decompressor          *batch.Decompressor
+	readers               atomic.Int32
 }
 
-func newMemory(answers, unfolded int64, unfolder *batch.Unfolder) *memory {
-	return &memory{answers: newPool(answers), unfolded: newPool(unfolded), unfolder: unfolder}
+func newMemory(answers, decompressed int64, decompressor *batch.Decompressor) *memory {
+	return &memory{answers: newPool(answers), decompressed: newPool(decompressed), decompressor: decompressor}
 }
 
 // What a reader asks for at once, at most and at least. A fetch takes the broker a while, however

@@ -46,9 +46,9 @@ type Batch struct {
 	Partition  int32
 	From, Next int64
 
-	first, end       int64 // offsets that are wanted
-	batches          []batch.Batch
-	answer, unfolded *buffer // which the records are in
+	first, end           int64 // offsets that are wanted
+	batches              []batch.Batch
+	answer, decompressed *buffer // which the records are in
 }
 
 // Records goes through the batch in order. The record that it yields is one and the same each time.
@@ -74,8 +74,8 @@ func (b *Batch) Limit(first, end int64) {
 }
 
 func (b *Batch) release() {
-	clear(b.batches) // they are part of the answer, which others may still use, and would keep what was unfolded
-	for _, used := range []*buffer{b.answer, b.unfolded} {
+	clear(b.batches) // they are part of the answer, which others may still use, and would keep what was decompressed
+	for _, used := range []*buffer{b.answer, b.decompressed} {
 		if used != nil {
 			used.release()
 		}
@@ -112,7 +112,7 @@ func (e *corruptError) Error() string {
 
 // Read hands the committed records of a partition, from position on, to deliver, batch by batch,
 // until deliver returns an error, ctx ends, or reading cannot go on. While deliver is at work, what
-// comes next is fetched and unfolded. A broker that is away is waited for. A batch may be empty:
+// comes next is fetched and decompressed. A broker that is away is waited for. A batch may be empty:
 // each fetchWait brings one, so that whoever is at the end learns it. The position being outside the
 // log is an OutOfRangeError, another topic of the same name is ErrNewTopic.
 func (c *Cluster) Read(ctx context.Context, topic string, partition int32, position int64,
@@ -141,7 +141,7 @@ func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, 
 		return start, end, err
 	}
 	r := c.reader(topic, "", partition, from)
-	r.memory = newMemory(3*fetchBytesMin, 2*unfoldBytes, c.memory.unfolder)
+	r.memory = newMemory(3*fetchBytesMin, 2*decompressBytes, c.memory.decompressor)
 	err = r.run(ctx, func(b Batch) error {
 		for r := range b.Records {
 			if r.Offset >= end {
@@ -281,7 +281,7 @@ func (r *reader) exchange(ctx context.Context) (*buffer, error) {
 		return nil, err
 	}
 	const besides = 1 << 20 // what an answer has besides batches: aborted transactions
-	if size < 0 || size > batch.MaxBytes+besides {
+	if size < 0 || size > batch.BytesMax+besides {
 		return nil, &strangerError{fmt.Sprintf("the answer of the broker at %s claims to have %d bytes",
 			r.conn.RemoteAddr(), size)}
 	}
@@ -356,7 +356,7 @@ func (r *reader) connect(known string) (found connection, err error) {
 	return found, err
 }
 
-// split delivers what an answer holds. It has sent the next request before it begins to unfold.
+// split delivers what an answer holds. It has sent the next request before it begins to decompress.
 func (r *reader) split(ctx context.Context, answer *buffer, f fetched, batches chan<- Batch) error {
 	from := r.position
 	parsed, bad := r.parse(f.records, answer.batches)
@@ -394,7 +394,7 @@ func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, err
 				if r.bytes > 0 && batch.Size(records) <= int64(r.bytes) {
 					return parsed, r.corrupt(position, errors.New("the broker sends only a part of it"))
 				}
-				bytes = int32(min(max(batch.Size(records), 2*int64(max(r.bytes, fetchBytesMax))), batch.MaxBytes))
+				bytes = int32(min(max(batch.Size(records), 2*int64(max(r.bytes, fetchBytesMax))), batch.BytesMax))
 			}
 			rest = nil
 		case errors.Is(err, batch.ErrOldFormat):

@@ -216,7 +216,7 @@ func heap() uint64 {
 	return m.Sys - m.HeapReleased
 }
 
-// A few kilobytes that unfold to gigabytes are refused, in bounded memory.
+// A few kilobytes that decompress to gigabytes are refused, in bounded memory.
 func TestBomb(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -228,11 +228,11 @@ func TestBomb(t *testing.T) {
 	b.serve(fake, append(craft(nil, crafted{0, 0, "a", nil}), bomb...))
 	values, err := b.readUntil()
 	equal(t, values, []string{"a"})
-	if want := fmt.Sprintf("corrupt batch at %s/0@1: its records unfold to more than %d bytes", b.topic,
-		batch.MaxBytes); err == nil || err.Error() != want {
+	if want := fmt.Sprintf("corrupt batch at %s/0@1: its records decompress to more than %d bytes", b.topic,
+		batch.BytesMax); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
-	if after := heap(); after > before+batch.MaxBytes+100<<20 {
+	if after := heap(); after > before+batch.BytesMax+100<<20 {
 		t.Errorf("%d MiB, before %d MiB", after>>20, before>>20)
 	}
 }
@@ -244,16 +244,17 @@ func resident() uint64 {
 	return m.Sys - m.HeapReleased
 }
 
-// Batches that are small in the log and large in memory are unfolded one at a time, however many partitions have them.
+// Batches that are small in the log and large in memory are decompressed one at a time, however many partitions have
+// them.
 func TestManyFolded(t *testing.T) {
 	fake := fakeCluster(t)
 	const partitions, batches, large = 2, 12, 16 << 20
 	b := benchAt(t, fake.ListenAddrs()[0], partitions, nil)
-	folded := craft(zstandard, crafted{0, 0, strings.Repeat("x", large), nil})
+	compressed := craft(zstandard, crafted{0, 0, strings.Repeat("x", large), nil})
 	var log []byte
 	for i := range uint64(batches) {
-		binary.BigEndian.PutUint64(folded, i)
-		log = append(log, folded...)
+		binary.BigEndian.PutUint64(compressed, i)
+		log = append(log, compressed...)
 	}
 	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
@@ -287,7 +288,7 @@ func TestManyFolded(t *testing.T) {
 		})
 	}
 	reading.Wait()
-	if after := most.Load(); after > before+batch.MaxBytes+100<<20 {
+	if after := most.Load(); after > before+batch.BytesMax+100<<20 {
 		t.Errorf("%d MiB, before %d MiB", after>>20, before>>20)
 	}
 }
@@ -310,11 +311,11 @@ func TestTwoHundredPartitions(t *testing.T) {
 	for i := range int64(records) {
 		many = append(many, crafted{i, 0, value, nil})
 	}
-	folded := craft(zstandard, many...) // a MB, unfolded
+	compressed := craft(zstandard, many...) // a MB, decompressed
 	var log []byte
 	for i := range uint64(batches) {
-		binary.BigEndian.PutUint64(folded, i*records)
-		log = append(log, folded...)
+		binary.BigEndian.PutUint64(compressed, i*records)
+		log = append(log, compressed...)
 	}
 	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()

@@ -14,7 +14,7 @@ var (
 	errRecordsLength = errors.New("records that are longer or shorter than they say")
 )
 
-// Check reports what is wrong with the records, nil if nothing is. Unfold them first. Only what was
+// Check reports what is wrong with the records, nil if nothing is. Decompress them first. Only what was
 // checked may be read.
 func (b *Batch) Check() error {
 	at, before, last := 0, int64(-1), b.Last-b.First
