@@ -12,21 +12,21 @@ import (
 // decompressBytes is the capacity that suffices for most batches: producers fill them up to 1 MiB of records.
 const decompressBytes = 1<<20 + 64<<10
 
-// delivery gathers the batches of an answer that a reader of committed records may see, decompressed and
-// checked, and delivers them some at a time.
+// delivery collects the batches of a response that a read_committed reader may see, decompressed and checked, and
+// delivers them some at a time.
 type delivery struct {
 	*reader
-	batches chan<- Batch
-	answer  *buffer
-	aborted *aborted
-	from    int64 // of what is gathered
+	batches  chan<- Batch
+	response *buffer
+	aborted  *aborted
+	from     int64 // of what is gathered
 
-	gathered     []batch.Batch // in place of those that were parsed
+	gathered     []batch.Batch // reuses the array of the parsed ones
 	bytes        int           // of records gathered
-	decompressed *buffer       // which some of them are in
+	decompressed *buffer       // holds the records of some of them
 }
 
-// add gathers a batch. If it is corrupt, nothing of it is gathered.
+// add collects a batch, unless its transaction was aborted. It returns a corruptError if the batch is corrupt.
 func (d *delivery) add(ctx context.Context, b *batch.Batch) error {
 	d.aborted.before(b.Last)
 	if b.Transactional() && !b.Control() && d.aborted.open[b.ProducerID] {
@@ -95,11 +95,11 @@ func (d *delivery) tryDecompress(ctx context.Context, b *batch.Batch, room int64
 	return err
 }
 
-// flush delivers what was gathered, and the position after it.
+// flush delivers the collected batches and the position after them.
 func (d *delivery) flush(ctx context.Context, next int64) error {
 	b := Batch{Topic: d.topic, Partition: d.partition, From: d.from, Next: next, first: d.from, end: math.MaxInt64,
-		batches: d.gathered, answer: d.answer, decompressed: d.decompressed}
-	b.answer.retain()
+		batches: d.gathered, response: d.response, decompressed: d.decompressed}
+	b.response.retain()
 	d.from, d.gathered, d.bytes, d.decompressed = next, d.gathered[len(d.gathered):], 0, nil
 	select {
 	case d.batches <- b:

@@ -62,7 +62,7 @@ func TestPassing(t *testing.T) {
 		{errors.New("something else"), false},
 		{nil, false},
 	} {
-		if got := passing(c.err); got != c.want {
+		if got := retriable(c.err); got != c.want {
 			t.Errorf("%v: %v", c.err, got)
 		}
 	}

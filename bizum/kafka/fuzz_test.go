@@ -38,7 +38,7 @@ func batchAt(first int64, producer batch.Producer, compression string, values ..
 }
 
 // answerOf encodes what a broker answers to a fetch.
-func answerOf(code int16, aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction, batches ...[]byte) []byte {
+func responseOf(code int16, aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction, batches ...[]byte) []byte {
 	partition := kmsg.NewFetchResponseTopicPartition()
 	partition.ErrorCode, partition.HighWatermark, partition.LastStableOffset = code, 100, 100
 	partition.AbortedTransactions, partition.RecordBatches = aborted, slices.Concat(batches...)
@@ -73,30 +73,30 @@ func FuzzFetched(f *testing.F) {
 	marker := kmsg.RecordBatch{FirstOffset: 6, Magic: 2, ProducerID: 7, Attributes: 0x30, NumRecords: 1,
 		Records: []byte{20, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0}}
 	marker.Length = int32(len(marker.AppendTo(nil)) - 12)
-	for _, answer := range [][]byte{
-		answerOf(0, nil), answerOf(1, nil), answerOf(6, nil),
-		answerOf(0, nil, batchAt(3, none, "none", "a", "b", "c"), batchAt(6, none, "none", "d")),
-		answerOf(0, nil, batchAt(0, none, "gzip", "a", "b", "c", "d", "e", "f"), batchAt(9, none, "gzip", "g")),
-		answerOf(0, nil, batchAt(5, none, "none", "a", "b"), batchAt(7, none, "none", "c")[:70]),
-		answerOf(0, nil, batchAt(5, none, "none", "a", "b"), batchAt(6, none, "none", "c", "d")),
-		answerOf(0, []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 5}},
+	for _, response := range [][]byte{
+		responseOf(0, nil), responseOf(1, nil), responseOf(6, nil),
+		responseOf(0, nil, batchAt(3, none, "none", "a", "b", "c"), batchAt(6, none, "none", "d")),
+		responseOf(0, nil, batchAt(0, none, "gzip", "a", "b", "c", "d", "e", "f"), batchAt(9, none, "gzip", "g")),
+		responseOf(0, nil, batchAt(5, none, "none", "a", "b"), batchAt(7, none, "none", "c")[:70]),
+		responseOf(0, nil, batchAt(5, none, "none", "a", "b"), batchAt(6, none, "none", "c", "d")),
+		responseOf(0, []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 5}},
 			batchAt(5, transactional, "none", "a"), marker.AppendTo(nil), batchAt(7, none, "none", "b")),
 	} {
-		f.Add(answer)
+		f.Add(response)
 	}
-	shared := newMemory(answersMax, decompressedBytesMax, batch.NewDecompressor())
+	shared := newMemory(responseBytesMax, decompressedBytesMax, batch.NewDecompressor())
 	f.Fuzz(func(t *testing.T, answered []byte) {
 		const position = 5
-		answer := &buffer{bytes: bytes.Clone(answered)}
-		fetched, err := parseFetched(answer.bytes, fuzzTopic, 0)
+		response := &buffer{bytes: bytes.Clone(answered)}
+		fetched, err := parseFetched(response.bytes, fuzzTopic, 0)
 		if err != nil {
 			return
 		}
 		repaired(fetched.records)
 		r := &reader{topic: fuzzTopic, position: position, memory: shared}
-		answer.retain()
+		response.retain()
 		batches := make(chan Batch, len(answered)+1) // has room for all there can be
-		err = r.split(context.Background(), answer, fetched, batches)
+		err = r.split(context.Background(), response, fetched, batches)
 		close(batches)
 		next, before := int64(position), int64(position-1)
 		for b := range batches {
@@ -116,7 +116,7 @@ func FuzzFetched(f *testing.F) {
 		if err == nil && next != r.position {
 			t.Fatalf("delivered up to %d, and going on at %d", next, r.position)
 		}
-		answer.release()
+		response.release()
 		if !shared.decompressed.borrowed.TryAcquire(shared.decompressed.max) {
 			t.Fatal("something is not given back")
 		}
@@ -140,7 +140,7 @@ func (s *script) SetWriteDeadline(time.Time) error {
 
 // FuzzProduced: whatever a broker answers to batches, nothing panics, and each one is told of once.
 func FuzzProduced(f *testing.F) {
-	answer := func(correlation, code int16, partition int32) []byte {
+	response := func(correlation, code int16, partition int32) []byte {
 		p := kmsg.NewProduceResponseTopicPartition()
 		p.Partition, p.ErrorCode, p.BaseOffset = partition, code, 42
 		response := kmsg.NewPtrProduceResponse()
@@ -149,10 +149,10 @@ func FuzzProduced(f *testing.F) {
 		body := response.AppendTo(binary.BigEndian.AppendUint32(nil, uint32(correlation)))
 		return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
 	}
-	f.Add(slices.Concat(answer(1, 0, 0), answer(2, 0, 1), answer(3, 0, 2)))
-	f.Add(slices.Concat(answer(1, 0, 0), answer(2, 45, 1)))
-	f.Add(slices.Concat(answer(1, 0, 0), answer(3, 0, 2)))
-	f.Add(answer(1, 0, 0)[:20])
+	f.Add(slices.Concat(response(1, 0, 0), response(2, 0, 1), response(3, 0, 2)))
+	f.Add(slices.Concat(response(1, 0, 0), response(2, 45, 1)))
+	f.Add(slices.Concat(response(1, 0, 0), response(3, 0, 2)))
+	f.Add(response(1, 0, 0)[:20])
 	f.Fuzz(func(t *testing.T, says []byte) {
 		const asked = 3
 		p := &produceConn{fetchConn: &fetchConn{Conn: &script{says: bytes.NewReader(says)},

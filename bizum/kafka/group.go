@@ -93,7 +93,7 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		case ctx.Err() != nil:
 		case handler.joined:
 			failing = time.Time{}
-		case err != nil && !passing(err) && !lostSession(err):
+		case err != nil && !retriable(err) && !lostSession(err):
 			return fmt.Errorf("group %q: %w", g.name, reason(err))
 		case failing.IsZero():
 			failing = time.Now()

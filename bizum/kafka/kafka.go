@@ -96,7 +96,7 @@ func Open(config Config) (*Cluster, error) {
 		return nil, fmt.Errorf("brokers %q: %w", strings.Join(config.Brokers, ","), err)
 	}
 	return &Cluster{config: config, client: client, conf: clientConfig(config),
-		memory:       newMemory(answersMax, decompressedBytesMax, batch.NewDecompressor()),
+		memory:       newMemory(responseBytesMax, decompressedBytesMax, batch.NewDecompressor()),
 		produceConns: produceConns{open: make(map[leaderConn]*produceConn)},
 		limits:       limits{patience: patience, silent: silentTimeout}}, nil
 }
@@ -134,7 +134,7 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("%w at %s in time; is that the port of a Kafka broker?", ErrUnreachable, c.Addresses())
-	case errors.Is(err, sarama.ErrOutOfBrokers) || isStranger(err):
+	case errors.Is(err, sarama.ErrOutOfBrokers) || isNotKafka(err):
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.Addresses(), reason(err))
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
 		return nil, fmt.Errorf("%q: %w", topic, ErrNoTopic)
@@ -287,7 +287,7 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 	pause.InitialInterval, pause.MaxInterval = first, time.Second
 	result, err := backoff.Retry(ctx, func() (T, error) {
 		result, err := try()
-		if err != nil && !passing(err) {
+		if err != nil && !retriable(err) {
 			err = backoff.Permanent(err)
 		}
 		return result, err
@@ -387,7 +387,7 @@ func awaitOr[T any](ctx context.Context, call func() (T, error), abandon func(T)
 }
 
 // passing says whether an error goes away by itself: a broker is down or starting, or a leader is being elected.
-func passing(err error) bool {
+func retriable(err error) bool {
 	var code sarama.KError
 	if errors.As(err, &code) {
 		switch code {
@@ -402,7 +402,7 @@ func passing(err error) bool {
 		}
 		return false
 	}
-	if isStranger(err) {
+	if isNotKafka(err) {
 		return false
 	}
 	var network net.Error
@@ -435,7 +435,7 @@ func reason(err error) error {
 		op      *net.OpError
 		code    sarama.KError
 
-		stranger *strangerError
+		stranger *notKafkaError
 	)
 	switch {
 	case errors.As(err, &stranger):

@@ -193,7 +193,7 @@ func (s *partitionSender) recover(cause error) error {
 	if err := s.drain(cause); err != nil {
 		return err
 	}
-	if !passing(cause) && !errors.Is(cause, sarama.ErrMessageSizeTooLarge) {
+	if !retriable(cause) && !errors.Is(cause, sarama.ErrMessageSizeTooLarge) {
 		return cause
 	}
 	_, err := retry(s.writer.ctx, s.writer.cluster, retryPause, s.silent,

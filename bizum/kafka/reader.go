@@ -46,9 +46,9 @@ type Batch struct {
 	Partition  int32
 	From, Next int64
 
-	first, end           int64 // offsets that are wanted
-	batches              []batch.Batch
-	answer, decompressed *buffer // which the records are in
+	first, end             int64 // offsets that are wanted
+	batches                []batch.Batch
+	response, decompressed *buffer // which the records are in
 }
 
 // Records goes through the batch in order. The record that it yields is one and the same each time.
@@ -75,7 +75,7 @@ func (b *Batch) Limit(first, end int64) {
 
 func (b *Batch) release() {
 	clear(b.batches) // they are part of the answer, which others may still use, and would keep what was decompressed
-	for _, used := range []*buffer{b.answer, b.decompressed} {
+	for _, used := range []*buffer{b.response, b.decompressed} {
 		if used != nil {
 			used.release()
 		}
@@ -209,19 +209,19 @@ func (r *reader) run(ctx context.Context, deliver func(Batch) error) error {
 
 func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
 	for {
-		answer, f, err := r.fetch(ctx)
+		response, f, err := r.fetch(ctx)
 		switch {
 		case errors.Is(err, sarama.ErrOffsetOutOfRange):
 			return r.outOfRange(ctx)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, errFetchAnswer):
+		case errors.Is(err, errFetchResponse):
 			return r.corrupt(r.position, err)
 		case err != nil:
 			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(err))
 		}
-		err = r.split(ctx, answer, f, batches)
-		answer.release()
+		err = r.split(ctx, response, f, batches)
+		response.release()
 		if err != nil {
 			return err
 		}
@@ -234,8 +234,8 @@ func (r *reader) corrupt(offset int64, cause error) error {
 
 // fetch asks for what is at the position until there is an answer. After an error it takes a new
 // connection: the leader may be another by then.
-func (r *reader) fetch(ctx context.Context) (answer *buffer, f fetched, err error) {
-	answer, err = retry(ctx, r.cluster, retryPause, r.silence.lasts, func() (*buffer, error) {
+func (r *reader) fetch(ctx context.Context) (response *buffer, f fetched, err error) {
+	response, err = retry(ctx, r.cluster, retryPause, r.silence.lasts, func() (*buffer, error) {
 		if r.conn == nil {
 			known := r.id
 			r.silence.begin()
@@ -246,20 +246,20 @@ func (r *reader) fetch(ctx context.Context) (answer *buffer, f fetched, err erro
 			}
 			r.conn, r.id, r.asked = conn.fetchConn, conn.topicID, false
 		}
-		answer, err := r.exchange(ctx)
+		response, err := r.exchange(ctx)
 		if err == nil {
-			f, err = parseFetched(answer.bytes, r.topic, r.partition)
+			f, err = parseFetched(response.bytes, r.topic, r.partition)
 			if err != nil {
-				answer.release()
+				response.release()
 			}
 		}
 		if err != nil {
 			r.disconnect()
 		}
-		return answer, err
+		return response, err
 	})
 	r.throttled = time.Now().Add(min(f.throttle, throttleMax))
-	return answer, f, err
+	return response, f, err
 }
 
 // throttleMax is as long as a broker may have us wait before the next request.
@@ -276,24 +276,24 @@ func (r *reader) exchange(ctx context.Context) (*buffer, error) {
 		}
 	}
 	r.asked = false
-	size, err := r.conn.answerSize(ctx)
+	size, err := r.conn.responseSize(ctx)
 	if err != nil {
 		return nil, err
 	}
 	const besides = 1 << 20 // what an answer has besides batches: aborted transactions
 	if size < 0 || size > batch.BytesMax+besides {
-		return nil, &strangerError{fmt.Sprintf("the answer of the broker at %s claims to have %d bytes",
+		return nil, &notKafkaError{fmt.Sprintf("the answer of the broker at %s claims to have %d bytes",
 			r.conn.RemoteAddr(), size)}
 	}
-	answer, err := r.borrow(ctx, size)
+	response, err := r.borrow(ctx, size)
 	if err != nil {
 		return nil, err
 	}
-	if answer.bytes, err = r.conn.answer(ctx, answer.bytes, int(size)); err != nil {
-		answer.release()
+	if response.bytes, err = r.conn.response(ctx, response.bytes, int(size)); err != nil {
+		response.release()
 		return nil, err
 	}
-	return answer, nil
+	return response, nil
 }
 
 // borrow waits for room for an answer. What was asked for is allocated now, what is larger as it
@@ -305,8 +305,8 @@ func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 		b.retain()
 		return b, nil
 	}
-	b, err := r.memory.answers.borrow(ctx, size)
-	if err == nil && b.bytes == nil && size <= int64(r.memory.share())+1<<10 {
+	b, err := r.memory.responses.borrow(ctx, size)
+	if err == nil && b.bytes == nil && size <= int64(r.memory.fetchBytes())+1<<10 {
 		b.bytes = make([]byte, 0, 1<<bits.Len64(uint64(size-1)))
 	}
 	return b, err
@@ -315,7 +315,7 @@ func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 // ask sends the request for what is at the position.
 func (r *reader) ask() error {
 	r.asked = true
-	bytes := max(r.bytes, r.memory.share())
+	bytes := max(r.bytes, r.memory.fetchBytes())
 	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, bytes))
 }
 
@@ -357,14 +357,14 @@ func (r *reader) connect(known string) (found connection, err error) {
 }
 
 // split delivers what an answer holds. It has sent the next request before it begins to decompress.
-func (r *reader) split(ctx context.Context, answer *buffer, f fetched, batches chan<- Batch) error {
+func (r *reader) split(ctx context.Context, response *buffer, f fetched, batches chan<- Batch) error {
 	from := r.position
-	parsed, bad := r.parse(f.records, answer.batches)
-	answer.batches = parsed
+	parsed, bad := r.parse(f.records, response.batches)
+	response.batches = parsed
 	if bad == nil {
 		r.askAhead()
 	}
-	d := &delivery{reader: r, batches: batches, answer: answer, from: from, gathered: parsed[:0],
+	d := &delivery{reader: r, batches: batches, response: response, from: from, gathered: parsed[:0],
 		aborted: abortedIn(f.aborted)}
 	for i := range parsed {
 		b := parsed[i]

@@ -335,7 +335,7 @@ func (t *TransactionalPartition) failed(ctx context.Context, doing string, err e
 		return sessionError{err, true}
 	case ctx.Err() != nil: // which is not wrapped: it would mean that the caller has given up
 		return sessionError{error: fmt.Errorf("%s: %s: %v", place, doing, reason(context.DeadlineExceeded))}
-	case passing(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
+	case retriable(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
 		return sessionError{error: fmt.Errorf("%s: %s: %w", place, doing, reason(err))}
 	}
 	return fmt.Errorf("%s: %s: %w", place, doing, reason(err))

@@ -18,7 +18,7 @@ const (
 	batchRecords   = 10_000
 	recordOverhead = 16 // bytes that the encoding adds to a key and a value, at most, for records of this size
 	inFlightMax    = 5  // batches a partition: a broker remembers the last five of a producer, to know one sent twice
-	memoryMax      = 24 << 20
+	memoryBytesMax = 24 << 20
 	produceTimeout = 10 * time.Second
 )
 
@@ -141,7 +141,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	batches := len(partitions) + inFlightMax + 2 // one of each being filled, and as many on their way
-	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 16<<10))))
+	w.bytes.Store(int64(min(batchBytes, max(memoryBytesMax/batches, 16<<10))))
 	w.free = make(chan *producerBatch, batches)
 	for range batches {
 		w.free <- nil
