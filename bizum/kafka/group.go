@@ -98,7 +98,7 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		case failing.IsZero():
 			failing = time.Now()
 		case time.Since(failing) > patience:
-			handler.wait.tell(err)
+			handler.wait.report(err)
 		}
 		if !handler.broken || time.Since(began) > sessionMin {
 			pause.Reset()

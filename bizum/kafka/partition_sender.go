@@ -67,7 +67,7 @@ func (s *partitionSender) run() {
 			err = s.acknowledge(r)
 		case <-look.C:
 			if s.outstanding > 0 && s.conn.silence.lasts() >= w.cluster.limits.patience {
-				s.wait.tell(nil)
+				s.wait.report(nil)
 			}
 		case <-w.ctx.Done():
 			return
