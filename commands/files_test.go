@@ -188,7 +188,7 @@ func TestFilesRetention(t *testing.T) {
 	x.filed(5, 40, lines)
 }
 
-// TestFilesRecreated: the topic was deleted and made anew: its offsets mean something else.
+// TestFilesRecreated: the topic was deleted and recreated: its offsets mean something else.
 func TestFilesRecreated(t *testing.T) {
 	x := newTheme(t)
 	lines := x.send(x.client, 5)
@@ -199,7 +199,7 @@ func TestFilesRecreated(t *testing.T) {
 	x.create()
 	x.client.PurgeTopicsFromClient(x.topic)
 	x.send(x.connect(), 9)
-	x.consume(1, "of an earlier topic \""+x.topic+"\", which was deleted and made anew since\n"+
+	x.consume(1, "of an earlier topic \""+x.topic+"\", which was deleted and recreated since\n"+
 		"bizumctl: hint: choose another folder")
 	x.filed(0, 4, lines)
 	x.dir += "2"

@@ -424,7 +424,7 @@ func TestRebalances(t *testing.T) {
 	l.shownOnce(append(all, last))
 }
 
-// awaitShown waits until entries of every partition are shown anew.
+// awaitShown waits until entries of every partition are shown again.
 func (l *till) awaitShown(members []*keeper) {
 	l.Helper()
 	before := map[*keeper]int{}

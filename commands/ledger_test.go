@@ -294,7 +294,7 @@ func TestLedgerOvertakenBeforeEntries(t *testing.T) {
 	l.stops("starts at offset 2: 2 offsets from 0 on are gone", "--accept-gap")
 }
 
-// A topic that is made anew while its ledger is kept is not booked in it, not even where gaps are accepted.
+// A topic that is recreated while its ledger is kept is not booked in it, not even where gaps are accepted.
 func TestLedgerTopicMadeAnew(t *testing.T) {
 	t.Parallel()
 	for _, flags := range [][]string{nil, {"--accept-gap"}} {
@@ -310,7 +310,7 @@ func TestLedgerTopicMadeAnew(t *testing.T) {
 			l.send(pepe, pepe, ana)
 			l.cut(l.topic, 2)
 			k.finish()
-			if k.ProcessState.ExitCode() != 1 || !strings.Contains(k.remarks(), "deleted and made anew") ||
+			if k.ProcessState.ExitCode() != 1 || !strings.Contains(k.remarks(), "deleted and recreated") ||
 				!strings.Contains(k.remarks(), "another --group") {
 				t.Errorf("%v: %s", k.ProcessState, k.remarks())
 			}
@@ -355,17 +355,17 @@ func TestLedgerStops(t *testing.T) {
 			l.stops(`/0@\d+: not an entry`, "bizumctl audit")
 			l.audited(1, `wrong: .*/0@\d+: not an entry.*"hola"`)
 		},
-		"made anew, shorter": func(l *till) {
+		"recreated, shorter": func(l *till) {
 			l.delete(l.topic)
 			l.create(l.topic, 1, nil)
 			l.send(ana)
-			l.stops("deleted and made anew", "another --group")
+			l.stops("deleted and recreated", "another --group")
 		},
-		"made anew, longer": func(l *till) {
+		"recreated, longer": func(l *till) {
 			l.delete(l.topic)
 			l.create(l.topic, 1, nil)
 			l.send(ana, ana, ana, ana)
-			l.stops("deleted and made anew", "another --group")
+			l.stops("deleted and recreated", "another --group")
 		},
 		"partitions added": func(l *till) {
 			_, err := l.admin.CreatePartitions(l.ctx, 2, l.topic)

@@ -379,7 +379,7 @@ func TestStrange(t *testing.T) {
 		{func(*archive.Config) {}, ""},
 		{func(c *archive.Config) { c.Topic = "other" }, `of topic "mis-bizums.v2-7", not of "other"`},
 		{func(c *archive.Config) { c.Cluster = "there" }, "on another cluster, here; this one is there"},
-		{func(c *archive.Config) { c.TopicID = "new" }, "which was deleted and made anew since"},
+		{func(c *archive.Config) { c.TopicID = "new" }, "which was deleted and recreated since"},
 		{func(c *archive.Config) { c.Format = "parquet" }, "in csv, not parquet"},
 		{func(c *archive.Config) { c.Safe = true }, "in csv, not csv, safe"},
 	} {

@@ -118,7 +118,7 @@ func (f *Folder) compare(s state) error {
 	case s.Cluster != f.Cluster:
 		return f.strange("of topic %q on another cluster, %s; this one is %s", s.Topic, s.Cluster, f.Cluster)
 	case s.TopicID != f.TopicID:
-		return f.strange("of an earlier topic %q, which was deleted and made anew since", s.Topic)
+		return f.strange("of an earlier topic %q, which was deleted and recreated since", s.Topic)
 	case s.Format != f.kind():
 		return f.strange("in %s, not %s", s.Format, f.kind())
 	}

@@ -1178,7 +1178,7 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// A topic that is deleted and made anew while it is read is not taken for the old one, however long it is.
+// A topic that is deleted and recreated while it is read is not taken for the old one, however long it is.
 func TestTopicMadeAnew(t *testing.T) {
 	address, forget := os.Getenv("BIZUMCTL_TEST_BROKERS"), func() {}
 	if address == "" { // forgets its topics when it is started again

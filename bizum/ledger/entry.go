@@ -46,7 +46,7 @@ func ParseHeading(key, value []byte) (h Heading, err error) {
 func (h Heading) differs(now Heading) error {
 	switch {
 	case h.SourceID != now.SourceID:
-		return stop(OtherSource, "the topic was deleted and made anew since this ledger was begun")
+		return stop(OtherSource, "the topic was deleted and recreated since this ledger was begun")
 	case h.Partitions != now.Partitions:
 		return stop(OtherSource, "partitions of the topic: %d when this ledger was begun, %d now, which spreads the accounts "+
 			"anew", h.Partitions, now.Partitions)
