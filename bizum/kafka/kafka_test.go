@@ -422,7 +422,7 @@ func TestOutOfRange(t *testing.T) {
 	}
 }
 
-// Each of the broker's passing answers, and each way of losing a connection, leaves every record there once, in order.
+// Each retriable error of the broker, and each way of losing a connection, leaves every record there once, in order.
 func TestFaults(t *testing.T) {
 	produce := []kmsg.Key{kmsg.Produce}
 	for name, fault := range map[string]kfake.Fault{
@@ -902,7 +902,7 @@ func TestLastingError(t *testing.T) {
 	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
 }
 
-// A broker that refuses for good, with a reason that is usually passing, is an error after a while.
+// A broker that refuses for good, with a retriable error, is an error after a while.
 func TestRefusedForGood(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)

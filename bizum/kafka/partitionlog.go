@@ -13,7 +13,7 @@ import (
 // committed. TransactionalPartition writes.
 //
 // All reading is read_committed (KIP-98): what an open transaction has written, and what comes after it, is not there
-// yet. An error is final: what passes is retried, without limit where no limit is named, until ctx ends.
+// yet. An error is final: what is retriable is retried, without limit where no limit is named, until ctx ends.
 type PartitionLog struct {
 	cluster   *Cluster
 	group     string

@@ -28,7 +28,7 @@ const (
 // transactional id had open and makes the brokers refuse all it still sends; what a transaction wrote and the position
 // in it become visible together, or never; a position is accepted only from a member of the group's current generation.
 // The caller owns the order of the steps: Fence, then what it wants to read, then as often as it likes Begin, Write,
-// Flush, Commit, End. Each step is one request, or a few, and retries for up to 15 s what is passing. After an error of
+// Flush, Commit, End. Each step is one request, or a few, and is retried for up to 15 s. After an error of
 // a step the caller does not know what the brokers have done; only Fence of a new TransactionalPartition settles it.
 // Group.Run joins again after an error that a new session may mend; the others are final.
 //
@@ -223,7 +223,7 @@ func (t *TransactionalPartition) output(topic string) *output {
 func (t *TransactionalPartition) newWriter(ctx context.Context, o *output) (*Writer, error) {
 	return t.log.cluster.NewWriter(ctx, o.topic, WriterConfig{Compression: "none", Producer: t.producer,
 		Partition: &t.log.partition, GiveUp: stepTimeout,
-		Records: min(max(sharedRecordsMax/t.claim.share, partitionRecordsMin), batchRecords),
+		Records: min(max(sharedRecordsMax/t.claim.claimed, partitionRecordsMin), batchRecords),
 		Acked: func(a Ack) {
 			next := a.Offset + int64(len(a.Marks))
 			if a.Offset < 0 {
@@ -333,7 +333,7 @@ func (t *TransactionalPartition) failed(ctx context.Context, doing string, err e
 	case fenced(err) || lostSession(err):
 		err := fmt.Errorf("%s was taken over by another member, or our transaction ran out of time", place)
 		return sessionError{err, true}
-	case ctx.Err() != nil: // which is not wrapped: it would mean that the caller has given up
+	case ctx.Err() != nil: // not wrapped: errors.Is must not report the end of ctx
 		return sessionError{error: fmt.Errorf("%s: %s: %v", place, doing, reason(context.DeadlineExceeded))}
 	case retriable(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
 		return sessionError{error: fmt.Errorf("%s: %s: %w", place, doing, reason(err))}
