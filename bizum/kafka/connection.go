@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/dustin/go-humanize"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -26,102 +24,6 @@ const (
 // neededVersions are the versions of the requests that we encode ourselves; sarama adapts the others to the broker.
 // Kafka has had both since 2.3.
 var neededVersions = map[kmsg.Key]int16{kmsg.Produce: produceVersion, kmsg.Fetch: fetchVersion}
-
-// notKafkaError means that the peer is no broker that we can speak to, and that a retry does not help. It is a
-// net.Error because sarama keeps a connection after most other errors.
-type notKafkaError struct{ reason string }
-
-func (e *notKafkaError) Error() string { return e.reason }
-func (*notKafkaError) Timeout() bool   { return false }
-func (*notKafkaError) Temporary() bool { return false }
-
-// dialer opens connections for sarama that check the size of each response before sarama reads it.
-type dialer struct{ timeout time.Duration }
-
-func (d dialer) Dial(network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: d.timeout, KeepAlive: time.Minute}).Dial(network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &checkedConn{Conn: conn}, nil
-}
-
-// onceDialer opens one connection and records it.
-type onceDialer struct {
-	dialer
-	dialled *checkedConn
-}
-
-func (d *onceDialer) Dial(network, address string) (net.Conn, error) {
-	conn, err := d.dialer.Dial(network, address)
-	if err == nil {
-		d.dialled = conn.(*checkedConn)
-	}
-	return conn, err
-}
-
-// checkedConn returns only complete responses, and nothing after the first error: sarama reads on after a timeout, and
-// would take the late response for that of its next request. It relies on sarama writing a request with one Write, and
-// on every response beginning with its length, as Kafka's protocol says.
-type checkedConn struct {
-	net.Conn
-	response []byte // the rest of it, not yet read by sarama
-	versions int16  // of the ApiVersions request in flight
-	asked    bool
-	failed   error
-}
-
-const apiVersionsKey = 18
-
-func (c *checkedConn) Write(request []byte) (int, error) {
-	if len(request) >= 8 && binary.BigEndian.Uint16(request[4:]) == apiVersionsKey {
-		c.versions, c.asked = int16(binary.BigEndian.Uint16(request[6:])), true
-	}
-	return c.Conn.Write(request)
-}
-
-func (c *checkedConn) Read(p []byte) (int, error) {
-	if c.failed != nil {
-		return 0, c.failed
-	}
-	if len(c.response) == 0 {
-		if err := c.receive(); err != nil {
-			c.failed = err
-			return 0, err
-		}
-	}
-	n := copy(p, c.response)
-	c.response = c.response[n:]
-	return n, nil
-}
-
-// receive reads a complete response.
-func (c *checkedConn) receive() error {
-	var length [4]byte
-	if _, err := io.ReadFull(c.Conn, length[:]); err != nil {
-		return err
-	}
-	size, limit := binary.BigEndian.Uint32(length[:]), uint32(lookupBytesMax)
-	if c.asked {
-		limit = versionsBytesMax
-	}
-	if size < 4 || size > limit {
-		return &notKafkaError{fmt.Sprintf("it does not speak Kafka's protocol: "+
-			"its response claims to have %s bytes", humanize.Comma(int64(size)))}
-	}
-	response, err := receive(c.Conn, append(c.response[:0], length[:]...), int(size), nil)
-	if err != nil {
-		return err
-	}
-	if c.asked {
-		c.asked = false
-		if err := checkVersions(response[8:], c.versions); err != nil {
-			return err
-		}
-	}
-	c.response = response
-	return nil
-}
 
 // checkVersions returns an error if a broker is too old, or too new, for the requests whose versions we choose
 // ourselves. A response that it cannot decode is left to sarama.
@@ -268,10 +170,4 @@ func (c *fetchConn) response(ctx context.Context, to []byte, size int) ([]byte, 
 // endWith closes the connection when ctx ends, unless release is called before.
 func (c *fetchConn) endWith(ctx context.Context) (release func() bool) {
 	return context.AfterFunc(ctx, func() { _ = c.Conn.Close() })
-}
-
-// isNotKafka reports whether err is a notKafkaError.
-func isNotKafka(err error) bool {
-	var peer *notKafkaError
-	return errors.As(err, &peer)
 }

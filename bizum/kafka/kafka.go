@@ -77,9 +77,6 @@ type Cluster struct {
 	}
 }
 
-// process guards sarama's log, which is one for the process; the first Open sets it.
-var process sync.Once
-
 // Open returns a client of a cluster. It does not connect: the first request does. Its errors are those of the
 // configuration.
 func Open(config Config) (*Cluster, error) {
@@ -101,19 +98,6 @@ func Open(config Config) (*Cluster, error) {
 		memory:       newMemory(responseBytesMax, decompressedBytesMax, batch.NewDecompressor()),
 		produceConns: produceConns{open: make(map[leaderConn]*produceConn)},
 		limits:       limits{patience: patience, silent: silentTimeout}}, nil
-}
-
-// clientConfig disables the retries of sarama: persist retries instead, heeds a context and reports waits.
-func clientConfig(config Config) *sarama.Config {
-	c := sarama.NewConfig()
-	c.ClientID = config.ClientID
-	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, dialer{dialTimeout}
-	c.Net.ReadTimeout = produceTimeout + 2*time.Second
-	c.Metadata.Full = false
-	c.Metadata.AllowAutoTopicCreation = false
-	c.Metadata.RefreshFrequency = 0
-	c.Metadata.Retry.Max = 0
-	return c
 }
 
 // Close closes the connections of look-ups and of writers. Those of readers and groups end with their calls.
@@ -144,15 +128,6 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 		return nil, fmt.Errorf("topic %q: %w", topic, reason(err))
 	}
 	return partitions, nil
-}
-
-// refresh updates the metadata of a topic. A partition without a leader is no error here.
-func (c *Cluster) refresh(topic string) error {
-	err := c.client.RefreshMetadata(topic)
-	if errors.Is(err, sarama.ErrLeaderNotAvailable) {
-		return nil
-	}
-	return err
 }
 
 // Addresses returns the configured brokers, separated by commas.
@@ -236,17 +211,6 @@ func (c *Cluster) leader(topic string, partition int32) (string, error) {
 
 // open returns a connection for the caller alone.
 func (c *Cluster) open(address string) (*sarama.Broker, error) { return connected(address, c.conf) }
-
-func connected(address string, conf *sarama.Config) (*sarama.Broker, error) {
-	broker := sarama.NewBroker(address)
-	if err := broker.Open(conf); err != nil {
-		return nil, err
-	}
-	if _, err := broker.Connected(); err != nil {
-		return nil, err
-	}
-	return broker, nil
-}
 
 // persist calls try until it succeeds, returns an error that is not retriable, or ctx ends. A wait longer than
 // patience, for many tries or for one, is reported. When ctx ends, a try that still runs is abandoned (see await).
@@ -355,36 +319,6 @@ func (w *wait) over(responded bool) {
 	c.outage.text = ""
 	if responded {
 		c.notice("%s answers again", c.Addresses())
-	}
-}
-
-// await runs a call of sarama, which takes no context. When ctx ends first, the call is abandoned: it goes on in its
-// goroutine, so it must not write what the caller uses.
-func await[T any](ctx context.Context, call func() (T, error)) (T, error) {
-	return awaitOr(ctx, call, func(T) {})
-}
-
-// awaitOr is await, and calls abandon with the result of an abandoned call.
-func awaitOr[T any](ctx context.Context, call func() (T, error), abandon func(T)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result)
-	go func() {
-		value, err := call()
-		select {
-		case done <- result{value, err}:
-		case <-ctx.Done():
-			abandon(value)
-		}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
 	}
 }
 

@@ -78,14 +78,6 @@ const (
 	compactionLag = "min.compaction.lag.ms"
 )
 
-// admin returns a client for the controller, which sarama looks up only along with a topic.
-func (c *Cluster) admin(topic string) (sarama.ClusterAdmin, error) {
-	if err := c.client.RefreshMetadata(topic); err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-		return nil, err
-	}
-	return sarama.NewClusterAdminFromClient(c.client)
-}
-
 // TopicSpec is how to create a topic.
 type TopicSpec struct {
 	Partitions  int32

@@ -163,7 +163,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 func (c *Cluster) newProducer(topic string) (Producer, error) {
 	id, err := c.client.InitProducerID()
 	if err != nil {
-		_ = c.client.RefreshMetadata(topic) // see refreshBrokers in sarama.go
+		_ = c.client.RefreshMetadata(topic) // brings back brokers that failed, see sarama.go
 		return Producer{}, err
 	}
 	return Producer{ID: id.ProducerID, Epoch: id.ProducerEpoch}, orNil(id.Err)
