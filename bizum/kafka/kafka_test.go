@@ -692,7 +692,8 @@ func TestHangingTransaction(t *testing.T) {
 			b.must(err)
 			defer group.Close()
 			err = group.Run(b.ctx, func(ctx context.Context, claim *kafka.Claim) error {
-				log := b.cluster.PartitionLog("group", b.topic, topic.ID, claim.Partition, output, rejected)
+				log := b.cluster.PartitionLog(kafka.PartitionLogConfig{Group: "group", Source: b.topic,
+					SourceID: topic.ID, Outputs: []string{output, rejected}, Partition: claim.Partition})
 				defer log.Close()
 				transactional := claim.Transactional(log)
 				defer transactional.Close()

@@ -66,7 +66,7 @@ func (c *Claim) Transactional(log *PartitionLog) *TransactionalPartition {
 	g := c.group
 	id := fmt.Sprintf("bizumctl/%s/%s/%d", g.name, g.topic, c.Partition)
 	t := &TransactionalPartition{log: log, claim: c, id: id, txCoordinator: g.cluster.transactionCoordinator(id)}
-	for _, topic := range log.outputs {
+	for _, topic := range log.config.Outputs {
 		t.outputs = append(t.outputs, &output{topic: topic})
 	}
 	return t
@@ -100,7 +100,7 @@ func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	stable, err := l.awaitStable(ctx, hangingTimeout)
 	if err == nil && stable {
 		wait, cancel := context.WithTimeout(ctx, hangingTimeout)
-		_, err = l.cluster.committed(wait, l.groupCoordinator, l.group, l.source, []int32{l.partition})
+		_, err = l.committed(wait)
 		cancel()
 	}
 	switch {
@@ -111,12 +111,12 @@ func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return t.failed(ctx, "taking over", ctx.Err())
 	case stable:
-		_, err = l.cluster.askCommitted(l.groupCoordinator, l.group, l.source, []int32{l.partition})
+		_, err = l.cluster.askCommitted(l.groupCoordinator, l.config.Group, l.config.Source, []int32{l.config.Partition})
 		if !errors.Is(err, sarama.ErrUnstableOffsetCommit) {
 			return t.failed(ctx, "taking over", err)
 		}
 	}
-	l.cluster.notice("%s/%d: ending a transaction that Kafka has lost track of", l.source, l.partition)
+	l.cluster.notice("%s/%d: ending a transaction that Kafka has lost track of", l.config.Source, l.config.Partition)
 	for _, o := range t.outputs {
 		o.joined = false
 		if err := t.join(ctx, o); err != nil {
@@ -164,7 +164,7 @@ func (t *TransactionalPartition) join(ctx context.Context, o *output) error {
 		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.AddPartitionsToTxn(&sarama.AddPartitionsToTxnRequest{Version: 2,
 				TransactionalID: t.id, ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch,
-				TopicPartitions: map[string][]int32{o.topic: {t.log.partition}}})
+				TopicPartitions: map[string][]int32{o.topic: {t.log.config.Partition}}})
 			if err != nil {
 				return err
 			}
@@ -222,7 +222,7 @@ func (t *TransactionalPartition) output(topic string) *output {
 
 func (t *TransactionalPartition) newWriter(ctx context.Context, o *output) (*Writer, error) {
 	return t.log.cluster.NewWriter(ctx, o.topic, WriterConfig{Compression: "none", Producer: t.producer,
-		Partition: &t.log.partition, GiveUp: stepTimeout,
+		Partition: &t.log.config.Partition, GiveUp: stepTimeout,
 		Records: min(max(sharedRecordsMax/t.claim.claimed, partitionRecordsMin), batchRecords),
 		Acked: func(a Ack) {
 			next := a.Offset + int64(len(a.Marks))
@@ -260,10 +260,10 @@ func (t *TransactionalPartition) Commit(ctx context.Context, position int64, met
 		return err
 	}
 	l := t.log
-	request := &sarama.TxnOffsetCommitRequest{Version: 3, TransactionalID: t.id, GroupID: l.group,
+	request := &sarama.TxnOffsetCommitRequest{Version: 3, TransactionalID: t.id, GroupID: l.config.Group,
 		ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch,
 		GenerationID: t.claim.generation, MemberID: t.claim.member,
-		Topics: map[string][]*sarama.PartitionOffsetMetadata{l.source: {{Partition: l.partition,
+		Topics: map[string][]*sarama.PartitionOffsetMetadata{l.config.Source: {{Partition: l.config.Partition,
 			Offset: position, LeaderEpoch: -1, Metadata: &metadata}}}}
 	return t.step(ctx, "committing the position", func() error {
 		return l.groupCoordinator.request(func(coordinator *sarama.Broker) error {
@@ -271,7 +271,7 @@ func (t *TransactionalPartition) Commit(ctx context.Context, position int64, met
 			if err != nil {
 				return err
 			}
-			return onlyError(response.Topics[l.source])
+			return onlyError(response.Topics[l.config.Source])
 		})
 	})
 }
@@ -281,7 +281,7 @@ func (t *TransactionalPartition) joinGroup(ctx context.Context) error {
 	return t.step(ctx, "committing the position", func() error {
 		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{Version: 2, TransactionalID: t.id,
-				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, GroupID: t.log.group})
+				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, GroupID: t.log.config.Group})
 			if err != nil {
 				return err
 			}
@@ -327,7 +327,7 @@ func (e sessionError) Unwrap() error { return e.error }
 
 // failed adds partition and step to an error, and makes it a sessionError if a new session may help.
 func (t *TransactionalPartition) failed(ctx context.Context, doing string, err error) error {
-	place := fmt.Sprintf("%s/%d", t.log.source, t.log.partition)
+	place := fmt.Sprintf("%s/%d", t.log.config.Source, t.log.config.Partition)
 	var refused refusedError
 	switch {
 	case fenced(err) || lostSession(err):
