@@ -21,7 +21,7 @@ var (
 	noHost    = &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "kafka"}}
 )
 
-func TestPassing(t *testing.T) {
+func TestRetriable(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want bool

@@ -37,7 +37,7 @@ func batchAt(first int64, producer batch.Producer, compression string, values ..
 	return placed
 }
 
-// answerOf encodes what a broker answers to a fetch.
+// responseOf encodes a Fetch response.
 func responseOf(code int16, aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction, batches ...[]byte) []byte {
 	partition := kmsg.NewFetchResponseTopicPartition()
 	partition.ErrorCode, partition.HighWatermark, partition.LastStableOffset = code, 100, 100
@@ -65,7 +65,7 @@ func repaired(records []byte) {
 	}
 }
 
-// FuzzFetched: whatever a broker answers to a fetch, nothing panics, what is delivered rises from the position on, and
+// FuzzFetched: whatever a broker returns to a fetch, nothing panics, what is delivered rises from the position on, and
 // the position after it is where the next fetch goes on.
 func FuzzFetched(f *testing.F) {
 	none := batch.Producer{ID: -1, Epoch: -1, Sequence: -1}
@@ -85,9 +85,9 @@ func FuzzFetched(f *testing.F) {
 		f.Add(response)
 	}
 	shared := newMemory(responseBytesMax, decompressedBytesMax, batch.NewDecompressor())
-	f.Fuzz(func(t *testing.T, answered []byte) {
+	f.Fuzz(func(t *testing.T, encoded []byte) {
 		const position = 5
-		response := &buffer{bytes: bytes.Clone(answered)}
+		response := &buffer{bytes: bytes.Clone(encoded)}
 		fetched, err := parseFetched(response.bytes, fuzzTopic, 0)
 		if err != nil {
 			return
@@ -95,7 +95,7 @@ func FuzzFetched(f *testing.F) {
 		repaired(fetched.records)
 		r := &reader{topic: fuzzTopic, position: position, memory: shared}
 		response.retain()
-		batches := make(chan Batch, len(answered)+1) // has room for all there can be
+		batches := make(chan Batch, len(encoded)+1) // has room for all there can be
 		err = r.split(context.Background(), response, fetched, batches)
 		close(batches)
 		next, before := int64(position), int64(position-1)
@@ -138,7 +138,7 @@ func (s *script) SetWriteDeadline(time.Time) error {
 	return nil
 }
 
-// FuzzProduced: whatever a broker answers to batches, nothing panics, and each one is told of once.
+// FuzzProduced: whatever a broker returns to batches, nothing panics, and done is called once for each.
 func FuzzProduced(f *testing.F) {
 	response := func(correlation, code int16, partition int32) []byte {
 		p := kmsg.NewProduceResponseTopicPartition()
@@ -158,20 +158,20 @@ func FuzzProduced(f *testing.F) {
 		p := &produceConn{fetchConn: &fetchConn{Conn: &script{says: bytes.NewReader(says)},
 			broker: sarama.NewBroker("localhost:9092"), timeout: time.Minute, silence: new(silence)},
 			formatter: kmsg.NewRequestFormatter()}
-		var told [asked]int
+		var calls [asked]int
 		for i := range int32(asked) {
 			if err := p.produce("", fuzzTopic, i, []byte("a batch"), func(offset int64, err error) {
-				told[i]++
-				if err == nil && i > 0 && told[i-1] == 0 {
-					t.Errorf("batch %d is told of before the one before it", i)
+				calls[i]++
+				if err == nil && i > 0 && calls[i-1] == 0 {
+					t.Errorf("batch %d is done before the one before it", i)
 				}
 			}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		p.receive()
-		if told != [asked]int{1, 1, 1} {
-			t.Errorf("told %v times", told)
+		if calls != [asked]int{1, 1, 1} {
+			t.Errorf("done was called %v times", calls)
 		}
 		if err := p.produce("", fuzzTopic, 0, nil, nil); err == nil {
 			t.Error("a connection that has ended takes more")

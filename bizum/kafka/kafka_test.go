@@ -123,12 +123,12 @@ func (b *bench) transact(end kgo.TransactionEndTry, partition int32, values ...s
 	b.awaitEnd(partition, before+int64(len(values))+1)
 }
 
-// awaitEnd waits for the marker of a transaction, which Kafka writes after it has answered.
+// awaitEnd waits for the marker of a transaction, which Kafka writes after it has responded.
 func (b *bench) awaitEnd(partition int32, want int64) {
 	b.Helper()
 	for b.end(partition) < want {
 		b.must(b.ctx.Err())
-		time.Sleep(10 * time.Millisecond) // between two questions
+		time.Sleep(10 * time.Millisecond) // between two requests
 	}
 }
 
@@ -501,18 +501,18 @@ func TestLeaderMoves(t *testing.T) {
 	}
 }
 
-// refusal answers a produce request with an error for each of its partitions.
+// refusal responds to a produce request with an error for each of its partitions.
 func refusal(request kmsg.Request, code int16) kmsg.Response {
 	produce := request.(*kmsg.ProduceRequest)
 	response := produce.ResponseKind().(*kmsg.ProduceResponse)
 	for _, topic := range produce.Topics {
-		answer := kmsg.ProduceResponseTopic{Topic: topic.Topic}
+		result := kmsg.ProduceResponseTopic{Topic: topic.Topic}
 		for _, p := range topic.Partitions {
 			partition := kmsg.NewProduceResponseTopicPartition()
 			partition.Partition, partition.ErrorCode = p.Partition, code
-			answer.Partitions = append(answer.Partitions, partition)
+			result.Partitions = append(result.Partitions, partition)
 		}
-		response.Topics = append(response.Topics, answer)
+		response.Topics = append(response.Topics, result)
 	}
 	return response
 }
@@ -608,7 +608,7 @@ func TestTransactionalBatches(t *testing.T) {
 	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b", "c"})
 }
 
-// A broker that cuts the first questions for a producer id is asked again.
+// A broker that cuts the first requests for a producer id gets more.
 func TestProducerIDRefused(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -640,10 +640,10 @@ func TestHangingTransaction(t *testing.T) {
 			b.must(err)
 			var asked atomic.Int32
 			hangs, part := true, map[string]bool{} // what is in the transaction
-			control := func(key kmsg.Key, answer func(kmsg.Request) kmsg.Response) {
+			control := func(key kmsg.Key, respond func(kmsg.Request) kmsg.Response) {
 				fake.ControlKey(int16(key), func(request kmsg.Request) (kmsg.Response, error, bool) {
 					fake.KeepControl()
-					response := answer(request)
+					response := respond(request)
 					return response, nil, response != nil
 				})
 			}
@@ -720,8 +720,8 @@ func TestHangingTransaction(t *testing.T) {
 	}
 }
 
-// A session that ends while a question waits for a better answer is joined again: what ended it, a heartbeat that was
-// cut, is no answer.
+// A session that ends while a request is retried is joined again: what ended it, a heartbeat that was cut, is no
+// response.
 func TestSessionEndsInAWait(t *testing.T) {
 	fake := fakeCluster(t, kfake.GroupMinSessionTimeout(time.Second))
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -759,7 +759,7 @@ func TestSessionEndsInAWait(t *testing.T) {
 	}
 }
 
-// slowListener's next connection answers only after a while.
+// slowListener's next connection responds only after a while.
 type slowListener struct {
 	net.Listener
 	while atomic.Int64
@@ -784,9 +784,9 @@ func (c *slowConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// A broker that hangs just as we connect gives sarama an answer to another question. That is no error, and no sign of a
-// corrupt log.
-func TestLateAnswer(t *testing.T) {
+// A broker that hangs just as we connect gives sarama the response to another request. That is no error, and no sign of
+// a corrupt log.
+func TestLateResponse(t *testing.T) {
 	var listener *slowListener
 	fake := fakeCluster(t, kfake.ListenFn(func(string, string) (net.Listener, error) {
 		l, err := net.Listen("tcp", "localhost:0")
@@ -965,7 +965,7 @@ func TestCorruptBatch(t *testing.T) {
 		switch {
 		case asked.FetchOffset == 1:
 			partition.RecordBatches = bad
-		case asked.PartitionMaxBytes == 1: // one batch at least, as Kafka answers
+		case asked.PartitionMaxBytes == 1: // one batch at least, as Kafka returns
 			partition.RecordBatches = good
 		default:
 			partition.RecordBatches = append(good, bad...)
@@ -1180,7 +1180,7 @@ func TestGroup(t *testing.T) {
 }
 
 // A topic that is deleted and recreated while it is read is not taken for the old one, however long it is.
-func TestTopicMadeAnew(t *testing.T) {
+func TestTopicRecreated(t *testing.T) {
 	address, forget := os.Getenv("BIZUMCTL_TEST_BROKERS"), func() {}
 	if address == "" { // forgets its topics when it is started again
 		broker, err := devbroker.Start("localhost:0", "")
@@ -1270,7 +1270,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// muteServer accepts and never answers.
+// muteServer accepts and never responds.
 func muteServer(t *testing.T) string {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {

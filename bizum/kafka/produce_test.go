@@ -27,10 +27,10 @@ func TestConnsDoNotWait(t *testing.T) {
 	}
 }
 
-// What took long but did not fail is no reason to tell that something is waited for, when then it does.
-func TestRetryTellsOfFailures(t *testing.T) {
-	var told []string
-	c := &Cluster{config: Config{Notice: func(text string) { told = append(told, text) }}}
+// A try that took long before it failed is not reported as a wait if the next one succeeds at once.
+func TestRetryReportsFailures(t *testing.T) {
+	var notices []string
+	c := &Cluster{config: Config{Notice: func(text string) { notices = append(notices, text) }}}
 	c.limits.patience = 20 * time.Millisecond
 	tries := 0
 	_, err := retry(t.Context(), c, time.Millisecond, func() time.Duration { return 0 }, func() (struct{}, error) {
@@ -40,7 +40,7 @@ func TestRetryTellsOfFailures(t *testing.T) {
 		time.Sleep(2 * c.limits.patience) // at work on something else
 		return struct{}{}, io.ErrUnexpectedEOF
 	})
-	if err != nil || len(told) > 0 {
-		t.Errorf("%v, and %q", err, told)
+	if err != nil || len(notices) > 0 {
+		t.Errorf("%v, and %q", err, notices)
 	}
 }

@@ -159,7 +159,7 @@ func TestOffsetsInLog(t *testing.T) {
 	}
 }
 
-// serve answers every fetch from the start with these batches.
+// serve responds to every fetch from the start with these batches.
 func (b *bench) serve(fake interface {
 	ControlKey(int16, func(kmsg.Request) (kmsg.Response, error, bool))
 	KeepControl()
@@ -246,7 +246,7 @@ func resident() uint64 {
 
 // Batches that are small in the log and large in memory are decompressed one at a time, however many partitions have
 // them.
-func TestManyFolded(t *testing.T) {
+func TestManyCompressed(t *testing.T) {
 	fake := fakeCluster(t)
 	const partitions, batches, large = 2, 12, 16 << 20
 	b := benchAt(t, fake.ListenAddrs()[0], partitions, nil)
@@ -358,7 +358,7 @@ func TestTwoHundredPartitions(t *testing.T) {
 	}
 }
 
-// cutter is a proxy to a broker. While it cuts, it ends each connection in the middle of an answer.
+// cutter is a proxy to a broker. While it cuts, it ends each connection in the middle of a response.
 type cutter struct {
 	net.Listener
 	target  string
@@ -410,8 +410,8 @@ func (c *cutter) pass(client net.Conn) {
 	}
 }
 
-// An answer that is cut in the middle is no corruption: it is waited for.
-func TestCutAnswers(t *testing.T) {
+// A response that is cut in the middle is no corruption: the fetch is retried.
+func TestCutResponses(t *testing.T) {
 	fake := fakeCluster(t) // a real broker would name its own address, not the proxy's
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
 	proxy := newCutter(t, b.address)
@@ -444,7 +444,7 @@ func TestCutAnswers(t *testing.T) {
 	}
 }
 
-// metadataOf is the answer of a cluster whose one broker is at an address.
+// metadataOf is the Metadata response of a cluster whose one broker is at an address.
 func (b *bench) metadataOf(request kmsg.Request, host, port string) kmsg.Response {
 	var number int32
 	_, _ = fmt.Sscan(port, &number)
@@ -459,8 +459,8 @@ func (b *bench) metadataOf(request kmsg.Request, host, port string) kmsg.Respons
 	return response
 }
 
-// stranger accepts connections and sends bytes that are no answer.
-func stranger(t *testing.T, says string) string {
+// notKafka accepts connections and sends bytes that are no response.
+func notKafka(t *testing.T, says string) string {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -482,8 +482,8 @@ func stranger(t *testing.T, says string) string {
 	return listener.Addr().String()
 }
 
-// Who does not speak Kafka's protocol is told apart, whatever it claims to send.
-func TestStranger(t *testing.T) {
+// A peer that does not speak Kafka's protocol is named as such, whatever size it claims to send.
+func TestNotKafka(t *testing.T) {
 	for name, says := range map[string]string{
 		"http":  "HTTP/1.1 400 Bad Request\r\n\r\n",
 		"small": "\x00\x00\x00\x01x", "negative": "\xff\xff\xff\xff", "large": "\x00\x7f\xff\xff and no more",
@@ -491,7 +491,7 @@ func TestStranger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := heap()
 			began := time.Now()
-			_, err := open(t, stranger(t, says)).Partitions(t.Context(), "bizums")
+			_, err := open(t, notKafka(t, says)).Partitions(t.Context(), "bizums")
 			if !errors.Is(err, kafka.ErrUnreachable) || !strings.Contains(err.Error(), "does not speak Kafka's protocol") {
 				t.Errorf("%v", err)
 			}
@@ -502,7 +502,7 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// A broker that is too old is refused in words, before sarama meets it.
+// A broker that is too old is refused with a reason, before sarama uses it.
 func TestOldBroker(t *testing.T) {
 	fake := fakeCluster(t)
 	fake.ControlKey(int16(kmsg.ApiVersions), func(request kmsg.Request) (kmsg.Response, error, bool) {

@@ -23,7 +23,7 @@ import (
 //     itself. Until sendAndReceive waits without the lock.
 //   - Broker allocates what the first bytes of a response claim, and may take a late response for that of another
 //     request. So checkedConn passes on complete responses only, of bounded size, and none after an error. Until
-//     TestLateAnswer and TestStranger pass with a net.Dialer.
+//     TestLateResponse and TestNotKafka pass with a net.Dialer.
 //   - Broker keeps its connection after errors other than those of shouldCloseBrokerConn. So notKafkaError is a
 //     net.Error, and Cluster.offset closes the leader's connection after an error. Until it closes after each.
 //   - Client forgets brokers that failed until metadata is refreshed. So newProducer and askOffset refresh it. Until
