@@ -69,7 +69,7 @@ func (f *LineFiles) Publish() (File, error) {
 	if err != nil {
 		return File{}, err
 	}
-	if err := put(f.draft.Name(), f.name()); err != nil {
+	if err := renameSynced(f.draft.Name(), f.name()); err != nil {
 		return File{}, err
 	}
 	f.draft, f.lines, f.bytes = nil, 0, 0
