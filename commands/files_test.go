@@ -67,7 +67,7 @@ func (x *theme) create() {
 	}
 }
 
-// send sends so many bizums and answers their lines.
+// send sends n bizums and returns their lines.
 func (x *theme) send(client *kgo.Client, n int) (lines []string) {
 	x.t.Helper()
 	for range n {
@@ -163,7 +163,7 @@ func TestFilesMarkers(t *testing.T) {
 	}
 }
 
-// TestFilesRetention: what the log lost before it was read is told, and covered by a name.
+// TestFilesRetention: what the log lost before it was read is reported, and covered by a name.
 func TestFilesRetention(t *testing.T) {
 	x := newTheme(t)
 	gone := func(before int64) {
