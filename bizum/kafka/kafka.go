@@ -231,26 +231,34 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 	try func() (T, error)) (T, error) {
 	var mu sync.Mutex
 	var last error
-	var over bool
+	var failing time.Time // since when
+	var trying, over bool
 	wait := wait{cluster: c}
 	var report *time.Timer
 	mu.Lock() // until report is set
 	report = time.AfterFunc(c.limits.patience, func() {
 		mu.Lock()
 		defer mu.Unlock()
-		switch left := c.limits.patience - silent(); {
+		waited := silent()
+		if !failing.IsZero() && !trying {
+			waited = max(waited, time.Since(failing))
+		}
+		switch {
 		case ctx.Err() != nil || over:
-		case left > 0:
-			report.Reset(left)
-		default:
+		case waited >= c.limits.patience:
 			wait.report(last)
+		default:
+			const soon = 20 * time.Millisecond // a try may be at work, and fail
+			report.Reset(max(c.limits.patience-waited, soon))
 		}
 	})
 	mu.Unlock()
-	var failing time.Time // since when
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = first, time.Second
 	result, err := backoff.Retry(ctx, func() (T, error) {
+		mu.Lock()
+		trying = true
+		mu.Unlock()
 		result, err := try()
 		if err != nil && !retriable(err) {
 			err = backoff.Permanent(err)
@@ -259,11 +267,12 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 	}, backoff.WithBackOff(pause), backoff.WithMaxElapsedTime(0), backoff.WithNotify(func(err error, _ time.Duration) {
 		mu.Lock()
 		defer mu.Unlock()
-		last = err
+		last, trying = err, false
 		if failing.IsZero() {
 			failing = time.Now()
+			report.Reset(c.limits.patience)
 		}
-		if time.Since(failing) > c.limits.patience {
+		if time.Since(failing) >= c.limits.patience {
 			wait.report(err) // the reason may have changed
 		}
 	}))

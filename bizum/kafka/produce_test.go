@@ -1,7 +1,10 @@
 package kafka
 
 import (
+	"context"
+	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 )
@@ -42,5 +45,37 @@ func TestRetryReportsFailures(t *testing.T) {
 	})
 	if err != nil || len(notices) > 0 {
 		t.Errorf("%v, and %q", err, notices)
+	}
+}
+
+// Failing tries are reported as soon as they have failed for patience, however long the pauses between them are.
+func TestRetryReportsInTime(t *testing.T) {
+	notices := make(chan string, 1)
+	c := &Cluster{config: Config{Notice: func(text string) {
+		select {
+		case notices <- text:
+		default:
+		}
+	}}}
+	c.limits.patience = 20 * time.Millisecond
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := retry(ctx, c, time.Hour, func() time.Duration { return 0 }, func() (struct{}, error) {
+			return struct{}{}, io.ErrUnexpectedEOF
+		})
+		ended <- err
+	}()
+	select {
+	case text := <-notices:
+		if !strings.Contains(text, "closed the connection") {
+			t.Error(text)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nothing was reported")
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }

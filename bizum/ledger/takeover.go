@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"bizumctl/bizum"
 	"bizumctl/bizum/record"
 )
 
@@ -43,11 +44,11 @@ func (p *partition) takeOver(ctx, steps context.Context) error {
 
 // restore reads what the ledger has and state does not.
 func (p *partition) restore(ctx context.Context) error {
-	topic, from := p.ledger.Topics.Entries, p.state.next
-	start, end, err := p.log.ReadToEnd(ctx, topic, p.number, from, p.restoreRecord)
+	from := p.state.next
+	start, end, err := p.restoreFrom(ctx, from)
 	if from > 0 && err == nil && (start > from || end < from) { // it is not the ledger that we knew
 		p.state = p.ledger.emptyState()
-		start, end, err = p.log.ReadToEnd(ctx, topic, p.number, 0, p.restoreRecord)
+		start, end, err = p.restoreFrom(ctx, 0)
 	}
 	if err != nil {
 		return err
@@ -59,8 +60,44 @@ func (p *partition) restore(ctx context.Context) error {
 	return nil
 }
 
-// restoreRecord takes a record of the ledger into the state.
-func (p *partition) restoreRecord(r *record.Record) error {
+// restoreFrom reads the ledger from an offset on into the state, and returns where the ledger starts and ends.
+func (p *partition) restoreFrom(ctx context.Context, from int64) (start, end int64, err error) {
+	restored := &restored{book: p.state.book}
+	defer restored.flush() // of what was read before an error, too: the state counts it
+	return p.log.ReadToEnd(ctx, p.ledger.Topics.Entries, p.number, from, func(r *record.Record) error {
+		return p.restoreRecord(r, restored)
+	})
+}
+
+// restored are balances on their way into a book. They are set some at a time, so that the book can prefetch their
+// accounts.
+type restored struct {
+	book     *bizum.Book
+	n        int
+	accounts [64][]byte
+	balances [64]bizum.Amount
+	text     []byte // of the accounts: a record is not valid for long enough
+}
+
+func (b *restored) set(account []byte, balance bizum.Amount) {
+	start := len(b.text)
+	b.text = append(b.text, account...)
+	b.accounts[b.n], b.balances[b.n] = b.text[start:], balance
+	if b.n++; b.n == len(b.accounts) {
+		b.flush()
+	}
+}
+
+func (b *restored) flush() {
+	b.book.Prefetch(b.accounts[:b.n])
+	for i, account := range b.accounts[:b.n] {
+		b.book.Set(account, b.balances[i])
+	}
+	b.n, b.text = 0, b.text[:0]
+}
+
+// restoreRecord takes a record of the ledger into the state, and its balance into what is restored.
+func (p *partition) restoreRecord(r *record.Record, restored *restored) error {
 	at("restoring")
 	s := p.state
 	if !s.headed {
@@ -85,7 +122,7 @@ func (p *partition) restoreRecord(r *record.Record) error {
 		return p.foreign(r.Offset, fmt.Sprintf("an entry for offset %d of the topic stands after one for %d", entry.offset,
 			s.booked))
 	}
-	s.book.Set(r.Key, entry.balance)
+	restored.set(r.Key, entry.balance)
 	s.booked, s.next = entry.offset, r.Offset+1
 	return nil
 }
