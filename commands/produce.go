@@ -110,7 +110,7 @@ func newProduce(env Env) *cli.Command {
 
 // plan returns what the flags mean together. Given messages are sent at once, unless a pace is asked for.
 func (o *produceOptions) plan() producer.Plan {
-	plan := producer.Plan{Mode: producer.Paused, MinDelay: o.pauses.min, MaxDelay: o.pauses.max, Seed: o.seed,
+	plan := producer.Plan{Mode: producer.Paused, DelayMin: o.pauses.min, DelayMax: o.pauses.max, Seed: o.seed,
 		Given: o.input != "", Count: o.count, Duration: o.duration}
 	switch {
 	case o.rate.perSecond > 0:

@@ -98,7 +98,7 @@ func parsePosted(value []byte) (e posted, err error) {
 	if e.balance, ok = bizum.ParseBalance(value[middle+1 : last]); !ok {
 		return e, errNoEntry
 	}
-	if payment := value[:middle]; len(payment) <= bizum.MaxMessage { // the longest messages grow when they are written as entries
+	if payment := value[:middle]; len(payment) <= bizum.MessageBytesMax { // the longest messages grow when they are written as entries
 		if e.Payment, err = bizum.ParsePayment(payment); err != nil {
 			return e, fmt.Errorf("%w: %w", errNoEntry, err)
 		}
