@@ -82,7 +82,7 @@ func parseEuros(s []byte) (a Amount, rounded bool, err error) {
 	return a, rounded, nil
 }
 
-// roundsUp says whether a, followed by these further decimals, is nearer to a+1: half-even, so a tie goes to the
+// roundsUp reports whether a, followed by these further decimals, is nearer to a+1: half-even, so a tie goes to the
 // even cent.
 func roundsUp(a Amount, rest []byte) bool {
 	if rest[0] != '5' {

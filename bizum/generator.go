@@ -71,15 +71,15 @@ func ParseNames(text []byte) ([][]byte, error) {
 func ParseConcepts(text []byte) ([][]byte, error) { return parseList(text) }
 
 func parseList(text []byte) ([][]byte, error) {
-	const longest = 1000
+	const lineBytesMax = 1000
 	if !utf8.Valid(text) {
 		return nil, errNotUTF8
 	}
 	var list [][]byte
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(trimBOM(bytes.TrimSpace(line)))
-		if len(line) > longest {
-			return nil, fmt.Errorf("line %s: longer than %d bytes", quote(line), longest)
+		if len(line) > lineBytesMax {
+			return nil, fmt.Errorf("line %s: longer than %d bytes", quote(line), lineBytesMax)
 		}
 		if len(line) > 0 {
 			list = append(list, line)

@@ -49,7 +49,7 @@ func (f *Folder) change(edit func(*state) (bool, error)) error {
 			break
 		}
 		if time.Since(began) > patience {
-			return fmt.Errorf("another process has kept %s for %v: is it stopped?", lock.Path(), patience)
+			return fmt.Errorf("another process has held %s for %v: is it stopped?", lock.Path(), patience)
 		}
 	}
 	defer lock.Close()

@@ -99,12 +99,12 @@ func (e *OutOfRangeError) Error() string {
 
 // corruptError means that a batch, or a response, cannot be decoded.
 type corruptError struct {
-	place string
-	cause error
+	position string
+	cause    error
 }
 
 func (e *corruptError) Error() string {
-	return fmt.Sprintf("corrupt batch at %s: %v", e.place, e.cause)
+	return fmt.Sprintf("corrupt batch at %s: %v", e.position, e.cause)
 }
 
 // Read calls deliver with the committed records of a partition from position on, batch by batch. While deliver runs,

@@ -29,7 +29,7 @@ const (
 // in it become visible together, or never; a position is accepted only from a member of the group's current generation.
 // The caller owns the order of the steps: Fence, then what it wants to read, then as often as it likes Begin, Write,
 // Flush, Commit, End. Each step is one request, or a few, and is retried for up to 15 s. After an error of
-// a step the caller does not know what the brokers have done; only Fence of a new TransactionalPartition settles it.
+// a step the caller does not know what the brokers have done; only Fence of a new TransactionalPartition decides it.
 // Group.Run joins again after an error that a new session may mend; the others are final.
 //
 // AddPartitionsToTxn, AddOffsetsToTxn and EndTxn version 2 and InitProducerId version 4 are the first in which brokers

@@ -113,7 +113,7 @@ func (m *mischief) Accept() (net.Conn, error) {
 	return &mischiefConn{Conn: conn, by: m}, err
 }
 
-// does says whether to do something that is done once in so many times.
+// does reports whether to do something that is done once in so many times.
 func (m *mischief) does(what *int, in int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -62,8 +62,7 @@ var ErrPartial = errors.New("the batch is cut")
 // ErrOldFormat means that the records are of a format older than Kafka 0.11.
 var ErrOldFormat = errors.New("its format is older than Kafka 0.11")
 
-// Batch is a run of records with consecutive places in a log; some of them may be missing, taken by
-// compaction.
+// Batch is a record batch: a range of offsets of a log, from some of which compaction may have removed the records.
 type Batch struct {
 	First, Last    int64 // offsets
 	FirstTimestamp int64 // in milliseconds; records count from it
