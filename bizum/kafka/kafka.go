@@ -136,7 +136,7 @@ func (c *Cluster) Addresses() string { return strings.Join(c.config.Brokers, ","
 // Positions for Offset, besides a timestamp in milliseconds (ListOffsets).
 const (
 	Start int64 = sarama.OffsetOldest
-	End   int64 = sarama.OffsetNewest // the last stable offset: records of open transactions, and those after them, lie beyond it
+	End   int64 = sarama.OffsetNewest // the last stable offset: open transactions lie beyond it
 )
 
 // Offset returns the offset of Start, of End, or of the first record whose timestamp is at least at; the End if there

@@ -72,7 +72,8 @@ func (b *Batch) Limit(first, end int64) {
 }
 
 func (b *Batch) release() {
-	clear(b.batches) // they are part of the response, which may be in use still, and would keep the decompressed records alive
+	// The batches are part of the response, which may be in use still, and would keep the decompressed records alive.
+	clear(b.batches)
 	for _, used := range []*buffer{b.response, b.decompressed} {
 		if used != nil {
 			used.release()
