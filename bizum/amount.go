@@ -9,8 +9,8 @@ import (
 // Amount is a sum of money in euro cents. It is never a float: reading, adding and printing are exact.
 type Amount int64
 
-// MaxAmount is the largest amount a message may carry: 999,999,999,999.99 €.
-const MaxAmount Amount = 99_999_999_999_999
+// AmountMax is the largest amount a message may carry: 999,999,999,999.99 €.
+const AmountMax Amount = 99_999_999_999_999
 
 var (
 	errNotANumber = errors.New("not a number of euros")
@@ -59,7 +59,7 @@ func parseEuros(s []byte) (a Amount, rounded bool, err error) {
 		return 0, false, errAmbiguous
 	}
 	for _, d := range whole {
-		if a = a*10 + Amount(d-'0'); a > MaxAmount/100 {
+		if a = a*10 + Amount(d-'0'); a > AmountMax/100 {
 			return 0, false, errTooLarge
 		}
 	}
@@ -76,13 +76,13 @@ func parseEuros(s []byte) (a Amount, rounded bool, err error) {
 			a++
 		}
 	}
-	if a > MaxAmount {
+	if a > AmountMax {
 		return 0, false, errTooLarge
 	}
 	return a, rounded, nil
 }
 
-// roundsUp says whether a, followed by these further decimals, is nearer to a+1: half-even, so a tie goes to the
+// roundsUp reports whether a, followed by these further decimals, is nearer to a+1: half-even, so a tie goes to the
 // even cent.
 func roundsUp(a Amount, rest []byte) bool {
 	if rest[0] != '5' {

@@ -70,10 +70,10 @@ var amounts = []struct {
 	{"0.105" + strings.Repeat("0", 5000) + "1", 11, ""},
 	{"0.105" + strings.Repeat("0", 5000), 10, ""},
 
-	{"999999999999.99", bizum.MaxAmount, ""},
-	{"999999999999", bizum.MaxAmount - 99, ""},
-	{"000999999999999,99", bizum.MaxAmount, ""},
-	{"999999999999.9949", bizum.MaxAmount, ""},
+	{"999999999999.99", bizum.AmountMax, ""},
+	{"999999999999", bizum.AmountMax - 99, ""},
+	{"000999999999999,99", bizum.AmountMax, ""},
+	{"999999999999.9949", bizum.AmountMax, ""},
 	{"999999999999.9950", 0, tooLarge}, // by rounding
 	{"1000000000000", 0, tooLarge},
 	{"1000000000000.00", 0, tooLarge},
@@ -144,8 +144,8 @@ var signed = []struct {
 	{"0", 0, ""},
 	{"-0", 0, ""},
 	{"0.00", 0, ""},
-	{"-999999999999.99", -bizum.MaxAmount, ""},
-	{"+999999999999.99", bizum.MaxAmount, ""},
+	{"-999999999999.99", -bizum.AmountMax, ""},
+	{"+999999999999.99", bizum.AmountMax, ""},
 	{"-1000000000000", 0, tooLarge},
 	{"-1.234", 0, ambiguous},
 	{"+", 0, notANumber},
@@ -223,7 +223,7 @@ func TestAmountString(t *testing.T) {
 		0: "0.00", 1: "0.01", 10: "0.10", 50: "0.50", 99: "0.99", 100: "1.00", 2035: "20.35", 100000: "1000.00",
 		100001: "1000.01", -1: "-0.01", -99: "-0.99", -100: "-1.00", -300: "-3.00",
 		1<<53 + 1: "90071992547409.93", -(1<<53 + 1): "-90071992547409.93",
-		bizum.MaxAmount: "999999999999.99", math.MaxInt64: "92233720368547758.07",
+		bizum.AmountMax: "999999999999.99", math.MaxInt64: "92233720368547758.07",
 		math.MinInt64: "-92233720368547758.08", math.MinInt64 + 1: "-92233720368547758.07",
 	} {
 		if got := cents.String(); got != want {
@@ -321,7 +321,7 @@ func exactAmount(text string) (cents *big.Int, decimals int, ok bool) {
 	if half > 0 || half == 0 && cents.Bit(0) == 1 {
 		cents.Add(cents, big.NewInt(1))
 	}
-	return cents, len(m[1]), cents.Cmp(big.NewInt(int64(bizum.MaxAmount))) <= 0
+	return cents, len(m[1]), cents.Cmp(big.NewInt(int64(bizum.AmountMax))) <= 0
 }
 
 func FuzzAmount(f *testing.F) {

@@ -11,8 +11,8 @@ import (
 
 // The amounts that are made, in cents.
 const (
-	minMade Amount = 5_00
-	maxMade Amount = 100_00
+	madeMin Amount = 5_00
+	madeMax Amount = 100_00
 )
 
 // One seed feeds several independent streams of chance, so that neither the pace nor the number of accounts changes
@@ -46,7 +46,7 @@ func NewGenerator(seed uint64, names, concepts [][]byte, accounts int) *Generato
 func (g *Generator) Next() (key []byte, p Payment) {
 	r := g.payments
 	p.Name = g.names[r.IntN(len(g.names))]
-	p.Amount = minMade + Amount(r.IntN(int(maxMade-minMade)+1))
+	p.Amount = madeMin + Amount(r.IntN(int(madeMax-madeMin)+1))
 	p.Concept = g.concepts[r.IntN(len(g.concepts))]
 	p.Kind = Sent + Kind(r.IntN(2))
 	if g.accounts > 1 {
@@ -71,15 +71,15 @@ func ParseNames(text []byte) ([][]byte, error) {
 func ParseConcepts(text []byte) ([][]byte, error) { return parseList(text) }
 
 func parseList(text []byte) ([][]byte, error) {
-	const longest = 1000
+	const lineBytesMax = 1000
 	if !utf8.Valid(text) {
 		return nil, errNotUTF8
 	}
 	var list [][]byte
 	for line := range bytes.Lines(text) {
 		line = bytes.TrimSpace(trimBOM(bytes.TrimSpace(line)))
-		if len(line) > longest {
-			return nil, fmt.Errorf("line %s: longer than %d bytes", quote(line), longest)
+		if len(line) > lineBytesMax {
+			return nil, fmt.Errorf("line %s: longer than %d bytes", quote(line), lineBytesMax)
 		}
 		if len(line) > 0 {
 			list = append(list, line)

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// MaxMessage is the longest message that is read, in bytes.
-const MaxMessage = 64 << 10
+// MessageBytesMax is the length of the longest message that is read.
+const MessageBytesMax = 64 << 10
 
 // Kind is the direction of a payment, seen from the account: the field tipo.
 type Kind byte
@@ -109,7 +109,7 @@ type fields struct {
 // we write it, at most nine digits before the decimal mark and none, one or two after it. It reports
 // whether the message is of that form and good; what is not, parseAny reads.
 func plain(value []byte) (f fields, ok bool) {
-	if len(value) < len("a;1"+receivedTail) || len(value) > MaxMessage || value[0] == bom[0] {
+	if len(value) < len("a;1"+receivedTail) || len(value) > MessageBytesMax || value[0] == bom[0] {
 		return f, false
 	}
 	switch {
@@ -180,7 +180,7 @@ func isASCII(text []byte) bool {
 
 // parseAny reads a message of any form, and finds out what is wrong with it.
 func parseAny(value []byte) (Payment, error) {
-	if len(value) > MaxMessage {
+	if len(value) > MessageBytesMax {
 		return Payment{}, errTooLong
 	}
 	value = trimBOM(value)

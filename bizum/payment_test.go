@@ -58,10 +58,10 @@ func TestPayment(t *testing.T) {
 		{"Maria;20;Cena;ENVIO" + bom, "", badTipo},
 		{"Maria;" + bom + "20;Cena;ENVIO", "", notANumber},
 
-		{long(bizum.MaxMessage), long(bizum.MaxMessage), ""},
-		{long(bizum.MaxMessage + 1), "", tooLong},
-		{long(bizum.MaxMessage) + "\n", "", tooLong},
-		{long(bizum.MaxMessage-1) + "\n", long(bizum.MaxMessage - 1), ""},
+		{long(bizum.MessageBytesMax), long(bizum.MessageBytesMax), ""},
+		{long(bizum.MessageBytesMax + 1), "", tooLong},
+		{long(bizum.MessageBytesMax) + "\n", "", tooLong},
+		{long(bizum.MessageBytesMax-1) + "\n", long(bizum.MessageBytesMax - 1), ""},
 		{strings.Repeat("x", 1<<20), "", tooLong},
 
 		{"", "", empty},
@@ -246,7 +246,7 @@ func TestBOMs(t *testing.T) {
 func readsBack(t *testing.T, value string, p bizum.Payment) {
 	t.Helper()
 	text := p.Append(nil)
-	if len(text) > bizum.MaxMessage {
+	if len(text) > bizum.MessageBytesMax {
 		return // two decimals and an accent more than it had
 	}
 	again, err := bizum.ParsePayment(text)
@@ -282,7 +282,7 @@ func FuzzPayment(f *testing.F) {
 			}
 			return
 		}
-		if len(p.Name) == 0 || bytes.IndexByte(p.Name, ';') >= 0 || p.Amount <= 0 || p.Amount > bizum.MaxAmount ||
+		if len(p.Name) == 0 || bytes.IndexByte(p.Name, ';') >= 0 || p.Amount <= 0 || p.Amount > bizum.AmountMax ||
 			p.Kind != bizum.Sent && p.Kind != bizum.Received {
 			t.Fatalf("%q is %+v", value, p)
 		}

@@ -22,7 +22,7 @@ import (
 	"bizumctl/commands"
 )
 
-// fakeTopic is a broker that can be told to fail, with a topic bizums.
+// fakeTopic is a broker that can be made to fail, with a topic bizums.
 func fakeTopic(t *testing.T, settings map[string]*string) *kfake.Cluster {
 	fake, err := kfake.NewCluster(kfake.NumBrokers(1))
 	if err != nil {
@@ -40,9 +40,9 @@ func fakeTopic(t *testing.T, settings map[string]*string) *kfake.Cluster {
 	return fake
 }
 
-// runOn runs bizumctl on such a broker, and answers its exit code and what it says besides.
+// runOn runs bizumctl on such a broker, and returns its exit code and its notices.
 func runOn(ctx context.Context, fake *kfake.Cluster, stdin io.Reader, stdout io.Writer,
-	args ...string) (code int, remarks string) {
+	args ...string) (code int, notices string) {
 	var stderr bytes.Buffer
 	code = commands.Run(ctx, commands.Env{Stdin: stdin, Stdout: stdout, Stderr: &stderr, Now: time.Now,
 		Getenv: func(string) string { return "" }}, append([]string{"bizumctl", args[0], "-b", fake.ListenAddrs()[0]}, args[1:]...))
@@ -58,7 +58,7 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 	fake.ControlKey(int16(kmsg.ListOffsets), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
 		if asked++; asked == 3 {
-			time.AfterFunc(20*time.Millisecond, func() { // between two questions
+			time.AfterFunc(20*time.Millisecond, func() { // between two requests
 				cancel(errors.New("interrupt signal received")) // as signal.NotifyContext of Go 1.26 says
 			})
 		}
@@ -67,12 +67,12 @@ func TestInterruptedWhileWaiting(t *testing.T) {
 			Partitions: []kmsg.ListOffsetsResponseTopicPartition{{ErrorCode: kerr.OffsetNotAvailable.Code, Timestamp: -1, Offset: -1}}}}
 		return response, nil, true
 	})
-	if code, remarks := runOn(ctx, fake, nil, io.Discard, "consume"); code != 0 || asked < 3 {
-		t.Errorf("exit %d after %d questions: %s", code, asked, remarks)
+	if code, notices := runOn(ctx, fake, nil, io.Discard, "consume"); code != 0 || asked < 3 {
+		t.Errorf("exit %d after %d requests: %s", code, asked, notices)
 	}
 }
 
-// A message that the broker refuses is told at once, though more input may come.
+// A message that the broker refuses is reported at once, though more input may come.
 func TestInputRefused(t *testing.T) {
 	small := "200"
 	fake := fakeTopic(t, map[string]*string{"max.message.bytes": &small})
@@ -80,9 +80,9 @@ func TestInputRefused(t *testing.T) {
 	defer cancel()
 	read, write := io.Pipe() // never closed
 	go func() { _, _ = io.WriteString(write, "Maria;20.35;"+strings.Repeat("x", 3000)+";ENVIO\n") }()
-	code, remarks := runOn(ctx, fake, read, io.Discard, "produce", "--input", "-")
+	code, notices := runOn(ctx, fake, read, io.Discard, "produce", "--input", "-")
 	if code != 1 || ctx.Err() != nil {
-		t.Errorf("exit %d, %v: %s", code, ctx.Err(), remarks)
+		t.Errorf("exit %d, %v: %s", code, ctx.Err(), notices)
 	}
 }
 

@@ -50,7 +50,7 @@ func hint(err error) string {
 		return "start again, to read the new one from its beginning"
 	case errors.Is(err, archive.ErrTaken):
 		return "share the partitions with --partition, or in a --group"
-	case errors.As(err, new(*archive.StrangeError)):
+	case errors.As(err, new(*archive.WrongFolderError)):
 		return "choose another folder"
 	case errors.Is(err, kafka.ErrNoTopic):
 		return "it is made by: bizumctl produce"

@@ -67,7 +67,7 @@ func (x *theme) create() {
 	}
 }
 
-// send sends so many bizums and answers their lines.
+// send sends n bizums and returns their lines.
 func (x *theme) send(client *kgo.Client, n int) (lines []string) {
 	x.t.Helper()
 	for range n {
@@ -163,7 +163,7 @@ func TestFilesMarkers(t *testing.T) {
 	}
 }
 
-// TestFilesRetention: what the log lost before it was read is told, and covered by a name.
+// TestFilesRetention: what the log lost before it was read is reported, and covered by a name.
 func TestFilesRetention(t *testing.T) {
 	x := newTheme(t)
 	gone := func(before int64) {
@@ -188,7 +188,7 @@ func TestFilesRetention(t *testing.T) {
 	x.filed(5, 40, lines)
 }
 
-// TestFilesRecreated: the topic was deleted and made anew: its offsets mean something else.
+// TestFilesRecreated: the topic was deleted and recreated: its offsets mean something else.
 func TestFilesRecreated(t *testing.T) {
 	x := newTheme(t)
 	lines := x.send(x.client, 5)
@@ -199,7 +199,7 @@ func TestFilesRecreated(t *testing.T) {
 	x.create()
 	x.client.PurgeTopicsFromClient(x.topic)
 	x.send(x.connect(), 9)
-	x.consume(1, "of an earlier topic \""+x.topic+"\", which was deleted and made anew since\n"+
+	x.consume(1, "of an earlier topic \""+x.topic+"\", which was deleted and recreated since\n"+
 		"bizumctl: hint: choose another folder")
 	x.filed(0, 4, lines)
 	x.dir += "2"

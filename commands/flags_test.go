@@ -9,7 +9,7 @@ import (
 
 // The flags of produce mean one plan together.
 func TestPlan(t *testing.T) {
-	paused := producer.Plan{Mode: producer.Paused, MinDelay: time.Second, MaxDelay: 10 * time.Second, Seed: 7}
+	paused := producer.Plan{Mode: producer.Paused, DelayMin: time.Second, DelayMax: 10 * time.Second, Seed: 7}
 	plan := func(change func(*producer.Plan)) producer.Plan {
 		p := paused
 		change(&p)
@@ -29,7 +29,7 @@ func TestPlan(t *testing.T) {
 		"--input --rate 5": {func(o *produceOptions) { o.input, o.rate, o.asked.rate = "-", rate{perSecond: 5}, true },
 			plan(func(p *producer.Plan) { p.Mode, p.PerSecond, p.Given = producer.Steady, 5, true })},
 		"--input --min-delay 0s": {func(o *produceOptions) { o.input, o.pauses.min, o.asked.delays = "-", 0, true },
-			plan(func(p *producer.Plan) { p.MinDelay, p.Given = 0, true })},
+			plan(func(p *producer.Plan) { p.DelayMin, p.Given = 0, true })},
 		"-n 3 -d 1m": {func(o *produceOptions) { o.count, o.duration = 3, time.Minute },
 			plan(func(p *producer.Plan) { p.Count, p.Duration = 3, time.Minute })},
 	} {

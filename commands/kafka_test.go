@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// TestOnKafka says whether the broker tests run on a real Kafka, and that it is one.
+// TestOnKafka checks that the broker tests run on a real Kafka, if they should.
 func TestOnKafka(t *testing.T) {
 	if realBrokers == "" {
 		t.Skip("the broker tests run on embedded brokers only: BIZUMCTL_TEST_BROKERS is not set. " +

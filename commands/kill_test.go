@@ -23,12 +23,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// killable is the real program, built so that it can be told to end itself, as kill -9 does, at a named step.
+// killable is the real program, built so that it can kill itself, as kill -9 does, at a named step.
 var killable = sync.OnceValues(func() (path string, err error) {
 	return buildProgram("killable", nil, []string{"killpoints"})
 })
 
-// cleaned takes away what tests have in common, after all of them.
+// cleaned removes what tests share, after all of them.
 type cleaned struct{ *testing.M }
 
 func (m cleaned) Run() int {
@@ -42,10 +42,10 @@ func (m cleaned) Run() int {
 	return m.M.Run()
 }
 
-// keeper is a process of the group.
-type keeper struct {
+// member is a process of the group.
+type member struct {
 	*exec.Cmd
-	till     *till
+	test     *ledgerTest
 	out, err *os.File
 	ended    chan struct{}
 }
@@ -53,11 +53,11 @@ type keeper struct {
 const killSession = "600ms"
 
 // start starts a member of the group, which shows each entry as its account, text, partition and offset.
-func (l *till) start(killAt string, args ...string) *keeper {
+func (l *ledgerTest) start(killAt string, args ...string) *member {
 	l.Helper()
 	path, err := killable()
 	l.must(err)
-	k := &keeper{till: l, ended: make(chan struct{}), Cmd: exec.Command(path, append([]string{"balance", "-b", l.address,
+	k := &member{test: l, ended: make(chan struct{}), Cmd: exec.Command(path, append([]string{"balance", "-b", l.address,
 		"-t", l.topic, "-g", l.group, "--session-timeout", killSession, "-o", "csv"}, args...)...)}
 	k.Env = append(os.Environ(), "BIZUMCTL_KILL_AT="+killAt)
 	dir := l.TempDir()
@@ -68,7 +68,7 @@ func (l *till) start(killAt string, args ...string) *keeper {
 	k.Stdout, k.Stderr = k.out, k.err
 	l.must(k.Start())
 	go func() {
-		_ = k.Wait() // ended and lines tell
+		_ = k.Wait() // its error does not matter, see ended and lines
 		close(k.ended)
 	}()
 	l.Cleanup(func() {
@@ -81,31 +81,31 @@ func (l *till) start(killAt string, args ...string) *keeper {
 }
 
 // finish waits until the process has ended.
-func (k *keeper) finish() {
-	k.till.Helper()
+func (m *member) finish() {
+	m.test.Helper()
 	select {
-	case <-k.ended:
-	case <-k.till.ctx.Done():
-		k.till.Fatalf("it does not end: %s", k.remarks())
+	case <-m.ended:
+	case <-m.test.ctx.Done():
+		m.test.Fatalf("it does not end: %s", m.notices())
 	}
 }
 
-func (k *keeper) remarks() string {
-	text, _ := os.ReadFile(k.err.Name())
+func (m *member) notices() string {
+	text, _ := os.ReadFile(m.err.Name())
 	return string(text)
 }
 
-// lines are the whole lines that were shown, without the heading.
-func (k *keeper) lines() []string {
-	text, err := os.ReadFile(k.out.Name())
-	k.till.must(err)
+// lines returns the complete lines that were shown, without the heading.
+func (m *member) lines() []string {
+	text, err := os.ReadFile(m.out.Name())
+	m.test.must(err)
 	text = text[:bytes.LastIndexByte(text, '\n')+1]
 	lines := strings.Split(string(text), "\n")
 	return slices.DeleteFunc(lines, func(line string) bool { return line == "" || strings.HasPrefix(line, "nombre,") })
 }
 
 // produce sends bizums by our own produce, compressed.
-func (l *till) produce(args ...string) {
+func (l *ledgerTest) produce(args ...string) {
 	l.Helper()
 	var stderr bytes.Buffer
 	args = append([]string{"produce", "-q", "--compression", "zstd"}, args...)
@@ -115,7 +115,7 @@ func (l *till) produce(args ...string) {
 }
 
 // awaitOpen waits until the ledger has records of a transaction that is not committed.
-func (l *till) awaitOpen() {
+func (l *ledgerTest) awaitOpen() {
 	l.Helper()
 	for {
 		stable, err := l.admin.ListCommittedOffsets(l.ctx, l.ledger())
@@ -127,38 +127,38 @@ func (l *till) awaitOpen() {
 				return
 			}
 		}
-		time.Sleep(10 * time.Millisecond) // between two questions
+		time.Sleep(10 * time.Millisecond) // between two requests
 	}
 }
 
 // awaitLines waits until a process has shown so many.
-func (k *keeper) awaitLines(n int) {
-	k.till.Helper()
-	for len(k.lines()) < n {
-		if k.till.ctx.Err() != nil {
-			k.till.Fatalf("%d lines, want %d: %s", len(k.lines()), n, k.remarks())
+func (m *member) awaitLines(n int) {
+	m.test.Helper()
+	for len(m.lines()) < n {
+		if m.test.ctx.Err() != nil {
+			m.test.Fatalf("%d lines, want %d: %s", len(m.lines()), n, m.notices())
 		}
 		time.Sleep(10 * time.Millisecond) // between two looks
 	}
 }
 
 // awaitOffset waits until a process has shown the bizum at an offset of partition 0.
-func (k *keeper) awaitOffset(offset int64) {
-	k.till.Helper()
+func (m *member) awaitOffset(offset int64) {
+	m.test.Helper()
 	place := fmt.Sprintf(",0,%d,", offset)
-	for !slices.ContainsFunc(k.lines(), func(line string) bool { return strings.Contains(line, place) }) {
-		if k.till.ctx.Err() != nil {
-			k.till.Fatalf("offset %d was not shown: %s", offset, k.remarks())
+	for !slices.ContainsFunc(m.lines(), func(line string) bool { return strings.Contains(line, place) }) {
+		if m.test.ctx.Err() != nil {
+			m.test.Fatalf("offset %d was not shown: %s", offset, m.notices())
 		}
 		time.Sleep(10 * time.Millisecond) // between two looks
 	}
 }
 
 // shownOnce wants no line in two processes or twice in one, and each to be an entry of the ledger.
-func (l *till) shownOnce(keepers []*keeper) (shown int) {
+func (l *ledgerTest) shownOnce(members []*member) (shown int) {
 	l.Helper()
 	all := map[string]bool{}
-	for _, k := range keepers {
+	for _, k := range members {
 		for _, line := range k.lines() {
 			if all[line] {
 				l.Errorf("shown twice: %s", line)
@@ -205,26 +205,26 @@ func TestKilledAtEachStep(t *testing.T) {
 		"restoring:300"} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
-			l := newTill(t, 1)
-			var keepers []*keeper
+			l := newLedgerTest(t, 1)
+			var members []*member
 			if strings.HasPrefix(at, "restoring") { // there has to be something to restore
 				l.produce("--rate", "max", "-n", "400", "--accounts", "50")
-				keepers = append(keepers, l.start("", "--exit"))
-				keepers[0].finish()
+				members = append(members, l.start("", "--exit"))
+				members[0].finish()
 			}
 			doomed := l.start(at, "--commit-interval", "1ms")
 			l.produce("--rate", "3000", "-n", "2000", "--accounts", "50")
 			doomed.finish()
 			if status := doomed.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != syscall.SIGKILL {
-				t.Fatalf("it never came to %s: %v, %s", at, status, doomed.remarks())
+				t.Fatalf("it never came to %s: %v, %s", at, status, doomed.notices())
 			}
 			last := l.start("", "--exit")
 			last.finish()
 			if !last.ProcessState.Success() {
-				t.Fatal(last.remarks())
+				t.Fatal(last.notices())
 			}
-			l.audited(0, `00 payments, 50 accounts, 0 missing, 0 double, 0 wrong\n`)
-			l.shownOnce(append(keepers, doomed, last))
+			l.wantAudit(0, `00 payments, 50 accounts, 0 missing, 0 double, 0 wrong\n`)
+			l.shownOnce(append(members, doomed, last))
 		})
 	}
 }
@@ -242,13 +242,13 @@ func TestKilledAtRandom(t *testing.T) {
 	}
 	t.Logf("BIZUMCTL_SEED=%d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	l := newTill(t, 5)
+	l := newLedgerTest(t, 5)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(kills)*10*time.Second+2*time.Minute)
 	defer cancel()
 	l.ctx = ctx
 	args := []string{"--commit-interval", "4s", "--initial", "0"} // long, so that transactions are large when they are killed
-	var all, alive []*keeper
-	begin := func() *keeper {
+	var all, alive []*member
+	begin := func() *member {
 		k := l.start("", args...)
 		all = append(all, k)
 		return k
@@ -284,15 +284,15 @@ func TestKilledAtRandom(t *testing.T) {
 		l.must(k.Process.Signal(syscall.SIGTERM))
 		k.finish()
 		if !k.ProcessState.Success() {
-			t.Errorf("%v: %s", k.ProcessState, k.remarks())
+			t.Errorf("%v: %s", k.ProcessState, k.notices())
 		}
 	}
 	for _, k := range all {
 		if s := k.ProcessState.Sys().(syscall.WaitStatus); !s.Signaled() && s.ExitStatus() != 0 {
-			t.Errorf("ended with %d: %s", s.ExitStatus(), k.remarks())
+			t.Errorf("ended with %d: %s", s.ExitStatus(), k.notices())
 		}
 	}
-	l.audited(0, fmt.Sprintf(`^%s,000 payments, [\d,]+ accounts, 0 missing, 0 double, 0 wrong\n`,
+	l.wantAudit(0, fmt.Sprintf(`^%s,000 payments, [\d,]+ accounts, 0 missing, 0 double, 0 wrong\n`,
 		strings.ReplaceAll(strconv.Itoa(payments/1000), "1000", "1,000")))
 	shown := l.shownOnce(all)
 	t.Logf("%d kills, %d payments, %d of them shown", kills, payments, shown)
@@ -302,33 +302,33 @@ func TestKilledAtRandom(t *testing.T) {
 // open is never seen.
 func TestZombie(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	zombie := l.start("", "--commit-interval", "5s")
 	l.produce("--rate", "max", "-n", "1000", "--accounts", "20")
 	zombie.awaitLines(1000)
 	l.produce("--rate", "max", "-n", "50000", "--accounts", "20")
 	l.awaitOpen()
 	l.must(zombie.Process.Signal(syscall.SIGSTOP))
-	heir := l.start("", "--exit")
-	heir.finish()
-	if !heir.ProcessState.Success() {
-		t.Fatal(heir.remarks())
+	newOwner := l.start("", "--exit")
+	newOwner.finish()
+	if !newOwner.ProcessState.Success() {
+		t.Fatal(newOwner.notices())
 	}
 	l.must(zombie.Process.Signal(syscall.SIGCONT))
 	l.produce("--rate", "max", "-n", "1000", "--accounts", "20")
 	last := l.start("", "--exit")
 	last.finish()
-	for !strings.Contains(zombie.remarks(), "joining group") {
+	for !strings.Contains(zombie.notices(), "joining group") {
 		l.must(l.ctx.Err())
 		time.Sleep(10 * time.Millisecond) // between two looks
 	}
 	l.must(zombie.Process.Signal(syscall.SIGTERM))
 	zombie.finish()
-	if !zombie.ProcessState.Success() || !strings.Contains(zombie.remarks(), "taken over by another member") {
-		t.Errorf("%v: %s", zombie.ProcessState, zombie.remarks())
+	if !zombie.ProcessState.Success() || !strings.Contains(zombie.notices(), "taken over by another member") {
+		t.Errorf("%v: %s", zombie.ProcessState, zombie.notices())
 	}
-	l.audited(0, `^52,000 payments, 20 accounts, 0 missing, 0 double, 0 wrong\n`)
-	if shown := l.shownOnce([]*keeper{zombie, heir, last}); shown < 2000 {
+	l.wantAudit(0, `^52,000 payments, 20 accounts, 0 missing, 0 double, 0 wrong\n`)
+	if shown := l.shownOnce([]*member{zombie, newOwner, last}); shown < 2000 {
 		t.Errorf("%d shown", shown)
 	}
 }
@@ -336,7 +336,7 @@ func TestZombie(t *testing.T) {
 // SIGTERM: what was booked is committed, shown, and the group is left, at once.
 func TestTerminated(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 2)
+	l := newLedgerTest(t, 2)
 	k := l.start("", "--commit-interval", "5s")
 	l.produce("--rate", "max", "-n", "1000", "--accounts", "20")
 	k.awaitLines(1000)
@@ -348,7 +348,7 @@ func TestTerminated(t *testing.T) {
 	l.must(k.Process.Signal(syscall.SIGINT)) // right behind the first, as timeout(1) does: not a second wish
 	k.finish()
 	if took := time.Since(began); !k.ProcessState.Success() || took > 5*time.Second {
-		t.Errorf("%v after %v: %s", k.ProcessState, took, k.remarks())
+		t.Errorf("%v after %v: %s", k.ProcessState, took, k.notices())
 	}
 	groups, err := l.admin.DescribeGroups(l.ctx, l.group)
 	l.must(err)
@@ -357,13 +357,13 @@ func TestTerminated(t *testing.T) {
 	}
 	last := l.start("", "--exit")
 	last.finish()
-	l.audited(0, `^51,000 payments, 20 accounts, 0 missing, 0 double, 0 wrong\n`)
-	if shown := l.shownOnce([]*keeper{k, last}); shown != 51_000 {
+	l.wantAudit(0, `^51,000 payments, 20 accounts, 0 missing, 0 double, 0 wrong\n`)
+	if shown := l.shownOnce([]*member{k, last}); shown != 51_000 {
 		t.Errorf("%d shown", shown)
 	}
 }
 
-// Members come and go, from one to four and back, and nobody reads again what it keeps. BIZUMCTL_TEST_REBALANCES says
+// Members come and go, from one to four and back, and nobody reads a partition again that it keeps. BIZUMCTL_TEST_REBALANCES says
 // how many come and go.
 func TestRebalances(t *testing.T) {
 	t.Parallel()
@@ -371,7 +371,7 @@ func TestRebalances(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("BIZUMCTL_TEST_REBALANCES")); err == nil {
 		changes = n
 	}
-	l := newTill(t, 5)
+	l := newLedgerTest(t, 5)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(changes)*4*time.Second+time.Minute)
 	defer cancel()
 	l.ctx = ctx
@@ -381,7 +381,7 @@ func TestRebalances(t *testing.T) {
 		sent <- l.runTo(sending, io.Discard, io.Discard, "produce", "-q", "--compression", "zstd", "--rate", "5000",
 			"--accounts", "20000")
 	}()
-	all := []*keeper{l.start("")}
+	all := []*member{l.start("")}
 	members := all
 	rng := rand.New(rand.NewPCG(1, 0))
 	for range changes {
@@ -394,7 +394,7 @@ func TestRebalances(t *testing.T) {
 			l.must(k.Process.Signal([]os.Signal{syscall.SIGTERM, syscall.SIGINT}[rng.IntN(2)]))
 			k.finish()
 			if !k.ProcessState.Success() {
-				t.Errorf("%v: %s", k.ProcessState, k.remarks())
+				t.Errorf("%v: %s", k.ProcessState, k.notices())
 			}
 			members = slices.Delete(slices.Clone(members), i, i+1)
 		}
@@ -410,20 +410,20 @@ func TestRebalances(t *testing.T) {
 		l.must(k.Process.Signal(syscall.SIGTERM))
 		k.finish()
 	}
-	l.audited(0, ` accounts, 0 missing, 0 double, 0 wrong\n`)
+	l.wantAudit(0, ` accounts, 0 missing, 0 double, 0 wrong\n`)
 	l.shownOnce(append(all, last))
 }
 
-// awaitShown waits until entries of every partition are shown anew.
-func (l *till) awaitShown(members []*keeper) {
+// awaitShown waits until entries of every partition are shown again.
+func (l *ledgerTest) awaitShown(members []*member) {
 	l.Helper()
-	before := map[*keeper]int{}
+	before := map[*member]int{}
 	for _, k := range members {
 		before[k] = len(k.lines())
 	}
 	for seen := map[string]bool{}; len(seen) < 5; {
 		if errors.Is(l.ctx.Err(), context.DeadlineExceeded) {
-			l.Fatalf("only partitions %v are kept", seen)
+			l.Fatalf("only partitions %v have an owner", seen)
 		}
 		time.Sleep(20 * time.Millisecond) // between two looks
 		for _, k := range members {

@@ -20,8 +20,8 @@ import (
 	"bizumctl/commands"
 )
 
-// till is a topic of the test's own, with the ledger that a group keeps of it.
-type till struct {
+// ledgerTest is a test with a topic of its own and the ledger that a group keeps of it.
+type ledgerTest struct {
 	*testing.T
 	ctx     context.Context
 	fake    *kfake.Cluster // nil on a real Kafka
@@ -32,10 +32,10 @@ type till struct {
 	admin   *kadm.Client
 }
 
-func newTill(t *testing.T, partitions int32, options ...kfake.Opt) *till {
+func newLedgerTest(t *testing.T, partitions int32, options ...kfake.Opt) *ledgerTest {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
-	l := &till{T: t, ctx: ctx, address: realBrokers, topic: fmt.Sprintf("test-%x", rand.Uint64())}
+	l := &ledgerTest{T: t, ctx: ctx, address: realBrokers, topic: fmt.Sprintf("test-%x", rand.Uint64())}
 	l.group = "caja-" + l.topic
 	if l.address == "" {
 		fake, err := kfake.NewCluster(append(options, kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(100*time.Millisecond))...)
@@ -49,21 +49,21 @@ func newTill(t *testing.T, partitions int32, options ...kfake.Opt) *till {
 	return l
 }
 
-func (l *till) connect(options ...kgo.Opt) *kgo.Client {
+func (l *ledgerTest) connect(options ...kgo.Opt) *kgo.Client {
 	client, err := kgo.NewClient(append(options, kgo.SeedBrokers(l.address), kgo.ProducerBatchMaxBytes(2<<20))...)
 	l.must(err)
 	l.Cleanup(client.Close)
 	return client
 }
 
-func (l *till) must(err error) {
+func (l *ledgerTest) must(err error) {
 	l.Helper()
 	if err != nil {
 		l.Fatal(err)
 	}
 }
 
-func (l *till) create(topic string, partitions int32, settings map[string]string) {
+func (l *ledgerTest) create(topic string, partitions int32, settings map[string]string) {
 	l.Helper()
 	config := map[string]*string{}
 	for name, value := range settings {
@@ -73,7 +73,7 @@ func (l *till) create(topic string, partitions int32, settings map[string]string
 	l.must(err)
 }
 
-func (l *till) delete(topics ...string) {
+func (l *ledgerTest) delete(topics ...string) {
 	l.Helper()
 	_, err := l.admin.DeleteTopics(l.ctx, topics...)
 	l.must(err)
@@ -90,73 +90,73 @@ func (l *till) delete(topics ...string) {
 	l.client = l.connect() // the old one knows the topic's id
 }
 
-func (l *till) ledger() string   { return l.topic + "." + l.group + ".ledger" }
-func (l *till) rejected() string { return l.topic + "." + l.group + ".rejected" }
+func (l *ledgerTest) ledger() string   { return l.topic + "." + l.group + ".ledger" }
+func (l *ledgerTest) rejected() string { return l.topic + "." + l.group + ".rejected" }
 
 // send appends messages with key cuenta.
-func (l *till) send(values ...string) {
+func (l *ledgerTest) send(values ...string) {
 	l.Helper()
 	for _, v := range values {
 		l.put(&kgo.Record{Topic: l.topic, Key: []byte("cuenta"), Value: []byte(v)})
 	}
 }
 
-func (l *till) put(records ...*kgo.Record) {
+func (l *ledgerTest) put(records ...*kgo.Record) {
 	l.Helper()
 	l.must(l.client.ProduceSync(l.ctx, records...).FirstErr())
 }
 
-// run runs bizumctl on the topic and answers its exit code, what it says and what it complains of.
-func (l *till) run(args ...string) (code int, out, remarks string) {
+// run runs bizumctl on the topic and returns its exit code, its output and its notices.
+func (l *ledgerTest) run(args ...string) (code int, out, notices string) {
 	l.Helper()
 	var stdout, stderr bytes.Buffer
 	code = l.runTo(l.ctx, &stdout, &stderr, args...)
 	return code, stdout.String(), stderr.String()
 }
 
-func (l *till) runTo(ctx context.Context, stdout, stderr io.Writer, args ...string) int {
+func (l *ledgerTest) runTo(ctx context.Context, stdout, stderr io.Writer, args ...string) int {
 	return commands.Run(ctx, commands.Env{Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr, Now: time.Now,
 		Names: []byte("Ana\nJosé Luis\n"), Concepts: []byte("Café\nCena, vino; y más\n"),
 		Getenv: func(string) string { return "" }}, append([]string{"bizumctl", args[0], "-b", l.address, "-t", l.topic}, args[1:]...))
 }
 
-// keep keeps the ledger up to the topic's end. The lines are text, with the balance.
-func (l *till) keep(args ...string) (code int, lines []string, remarks string) {
+// balance runs balance --group to the topic's end and returns the lines, as text with the balance.
+func (l *ledgerTest) balance(args ...string) (code int, lines []string, notices string) {
 	l.Helper()
-	code, out, remarks := l.run(append([]string{"balance", "-g", l.group, "--exit", "-o", "text"}, args...)...)
-	return code, strings.Fields(out), remarks
+	code, out, notices := l.run(append([]string{"balance", "-g", l.group, "--exit", "-o", "text"}, args...)...)
+	return code, strings.Fields(out), notices
 }
 
-// kept keeps the ledger, and says so if the lines or a remark are not as they should be.
-func (l *till) kept(remark string, lines ...string) {
+// wantBalance runs balance --group, compares its lines and a notice, and audits the ledger.
+func (l *ledgerTest) wantBalance(notice string, lines ...string) {
 	l.Helper()
-	code, got, remarks := l.keep()
-	if code != 0 || strings.Join(got, " ") != strings.Join(lines, " ") || !regexp.MustCompile(remark).MatchString(remarks) {
-		l.Fatalf("code %d, %q, %s\nwant %q, %s", code, got, remarks, lines, remark)
+	code, got, notices := l.balance()
+	if code != 0 || strings.Join(got, " ") != strings.Join(lines, " ") || !regexp.MustCompile(notice).MatchString(notices) {
+		l.Fatalf("code %d, %q, %s\nwant %q, %s", code, got, notices, lines, notice)
 	}
-	l.audited(0, "0 missing, 0 double, 0 wrong")
+	l.wantAudit(0, "0 missing, 0 double, 0 wrong")
 }
 
-// stops wants the ledger not to be kept, for a reason and with a cure.
-func (l *till) stops(reason, cure string, args ...string) {
+// wantStop wants balance --group to fail before any line, with a reason and a hint.
+func (l *ledgerTest) wantStop(reason, cure string, args ...string) {
 	l.Helper()
-	code, lines, remarks := l.keep(args...)
+	code, lines, notices := l.balance(args...)
 	want := regexp.MustCompile(`(?s)error: .*` + reason + `.*hint: .*` + cure)
-	if code != 1 || len(lines) > 0 || !want.MatchString(remarks) {
-		l.Fatalf("code %d, %q, %s\nwant %s", code, lines, remarks, want)
+	if code != 1 || len(lines) > 0 || !want.MatchString(notices) {
+		l.Fatalf("code %d, %q, %s\nwant %s", code, lines, notices, want)
 	}
 }
 
-func (l *till) audited(code int, text string) {
+func (l *ledgerTest) wantAudit(code int, text string) {
 	l.Helper()
-	got, out, remarks := l.run("audit", "-g", l.group)
+	got, out, notices := l.run("audit", "-g", l.group)
 	if got != code || !regexp.MustCompile(text).MatchString(out) {
-		l.Fatalf("audit: code %d, %s%s\nwant %d, %s", got, out, remarks, code, text)
+		l.Fatalf("audit: code %d, %s%s\nwant %d, %s", got, out, notices, code, text)
 	}
 }
 
-// cut takes away what a partition 0 has before an offset, as retention does.
-func (l *till) cut(topic string, before int64) {
+// deleteRecords deletes the records of partition 0 before an offset, as retention does.
+func (l *ledgerTest) deleteRecords(topic string, before int64) {
 	l.Helper()
 	offsets := kadm.Offsets{}
 	offsets.AddOffset(topic, 0, before, -1)
@@ -164,8 +164,8 @@ func (l *till) cut(topic string, before int64) {
 	l.must(err)
 }
 
-// position sets the group's position as Kafka's tool does, or takes it away.
-func (l *till) position(offset int64) {
+// setPosition sets the group's position as Kafka's tool does, or deletes it if negative.
+func (l *ledgerTest) setPosition(offset int64) {
 	l.Helper()
 	if offset < 0 {
 		_, err := l.admin.DeleteOffsets(l.ctx, l.group, kadm.TopicsSet{l.topic: {0: {}}})
@@ -177,10 +177,10 @@ func (l *till) position(offset int64) {
 	l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
 }
 
-// records reads what a partition has, committed, as key|value.
-func (l *till) records(topic string) (list []string) { return l.recordsOf(topic, 0) }
+// records returns the committed records of partition 0 as key|value.
+func (l *ledgerTest) records(topic string) (list []string) { return l.recordsOf(topic, 0) }
 
-func (l *till) recordsOf(topic string, partition int32) (list []string) {
+func (l *ledgerTest) recordsOf(topic string, partition int32) (list []string) {
 	l.Helper()
 	ends, err := l.admin.ListCommittedOffsets(l.ctx, topic)
 	l.must(err)
@@ -212,9 +212,9 @@ const (
 // The ledger is an ordinary topic that anybody can read.
 func TestLedgerTopic(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.send(maria, "pago", pepe)
-	l.kept(`@1: fewer than four fields`, afterMaria, afterPepe)
+	l.wantBalance(`@1: fewer than four fields`, afterMaria, afterPepe)
 	got := strings.Join(l.records(l.ledger()), " ")
 	want := regexp.MustCompile(`^\|1;[\w-]{22};1;2000\.00 cuenta\|Maria;20\.00;Cena;RECEPCIÓN;2020\.00;0 ` +
 		`cuenta\|Pepe;100\.00;Viaje;ENVIO;1920\.00;2$`)
@@ -224,9 +224,9 @@ func TestLedgerTopic(t *testing.T) {
 	if got := l.records(l.rejected()); len(got) != 1 || got[0] != "cuenta|pago" {
 		t.Errorf("%q", got)
 	}
-	l.kept(`0 bizums booked`)
+	l.wantBalance(`0 bizums booked`)
 	l.send(ana)
-	l.kept(`/0: going on at offset 3: account cuenta has 1920.00 €`, afterAna)
+	l.wantBalance(`/0: going on at offset 3: account cuenta has 1920.00 €`, afterAna)
 }
 
 // Whatever somebody does to the group's position, each message is booked once; with a tail of rejected messages, too.
@@ -236,15 +236,15 @@ func TestLedgerPosition(t *testing.T) {
 		for _, tail := range []int{0, 2} {
 			t.Run(fmt.Sprintf("%s, %d rejected", name, tail), func(t *testing.T) {
 				t.Parallel()
-				l := newTill(t, 1)
+				l := newLedgerTest(t, 1)
 				l.send(maria, pepe)
 				for range tail {
 					l.send("pago")
 				}
-				l.kept("", afterMaria, afterPepe)
+				l.wantBalance("", afterMaria, afterPepe)
 				l.send(ana, "pago")
-				l.position(position)
-				l.kept(fmt.Sprintf(`after the last entry, at offset %d`, 2+tail), afterAna)
+				l.setPosition(position)
+				l.wantBalance(fmt.Sprintf(`after the last entry, at offset %d`, 2+tail), afterAna)
 				if got := l.records(l.rejected()); len(got) != tail+1 {
 					t.Errorf("%q", got)
 				}
@@ -256,51 +256,51 @@ func TestLedgerPosition(t *testing.T) {
 // A position that is set to what it was, with nothing new to book, is ours again.
 func TestLedgerSamePosition(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.send(maria, pepe)
-	l.kept("", afterMaria, afterPepe)
-	l.position(2)
-	l.kept("0 bizums booked")
+	l.wantBalance("", afterMaria, afterPepe)
+	l.setPosition(2)
+	l.wantBalance("0 bizums booked")
 	l.send(ana)
-	l.kept("", afterAna)
+	l.wantBalance("", afterAna)
 }
 
 // Positions that are set to the beginning do no harm to a ledger that has partitions without entries.
 func TestLedgerResetWithoutEntries(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 3)
+	l := newLedgerTest(t, 3)
 	one := func(value string) *kgo.Record {
 		return &kgo.Record{Topic: l.topic, Key: []byte("cuenta-7"), Value: []byte(value)}
 	}
 	l.put(one(maria))
-	l.kept("", afterMaria)
+	l.wantBalance("", afterMaria)
 	offsets := kadm.Offsets{}
 	for p := range int32(3) {
 		offsets.AddOffset(l.topic, p, 0, -1)
 	}
 	l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
 	l.put(one(pepe))
-	l.kept("was set to 0 by something else; nothing is booked yet", afterPepe)
+	l.wantBalance("was set to 0 by something else; nothing is booked yet", afterPepe)
 }
 
 // A ledger that was begun before its first message misses what retention takes, though its position expired.
 func TestLedgerOvertakenBeforeEntries(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
-	l.kept("")
+	l := newLedgerTest(t, 1)
+	l.wantBalance("")
 	l.send(maria, pepe, ana)
-	l.position(-1)
-	l.cut(l.topic, 2)
-	l.stops("starts at offset 2: 2 offsets from 0 on are gone", "--accept-gap")
+	l.setPosition(-1)
+	l.deleteRecords(l.topic, 2)
+	l.wantStop("starts at offset 2: 2 offsets from 0 on are gone", "--accept-gap")
 }
 
-// A topic that is made anew while its ledger is kept is not booked in it, not even where gaps are accepted.
+// A topic that is recreated while its ledger is kept is not booked in it, not even where gaps are accepted.
 func TestLedgerTopicMadeAnew(t *testing.T) {
 	t.Parallel()
 	for _, flags := range [][]string{nil, {"--accept-gap"}} {
 		t.Run(fmt.Sprint(flags), func(t *testing.T) {
 			t.Parallel()
-			l := newTill(t, 1)
+			l := newLedgerTest(t, 1)
 			l.send(maria)
 			k := l.start("", flags...)
 			k.awaitLines(1)
@@ -308,11 +308,11 @@ func TestLedgerTopicMadeAnew(t *testing.T) {
 			l.admin = kadm.NewClient(l.client)
 			l.create(l.topic, 1, nil)
 			l.send(pepe, pepe, ana)
-			l.cut(l.topic, 2)
+			l.deleteRecords(l.topic, 2)
 			k.finish()
-			if k.ProcessState.ExitCode() != 1 || !strings.Contains(k.remarks(), "deleted and made anew") ||
-				!strings.Contains(k.remarks(), "another --group") {
-				t.Errorf("%v: %s", k.ProcessState, k.remarks())
+			if k.ProcessState.ExitCode() != 1 || !strings.Contains(k.notices(), "deleted and recreated") ||
+				!strings.Contains(k.notices(), "another --group") {
+				t.Errorf("%v: %s", k.ProcessState, k.notices())
 			}
 			if entries := l.records(l.ledger()); len(entries) != 2 { // the heading, and Maria's
 				t.Errorf("%q", entries)
@@ -324,7 +324,7 @@ func TestLedgerTopicMadeAnew(t *testing.T) {
 // A message from the future is booked, though Kafka 4 takes no such timestamps unless a topic is made to.
 func TestLedgerFuture(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	if l.fake == nil {
 		l.delete(l.topic)
 		l.create(l.topic, 1, map[string]string{"message.timestamp.after.max.ms": fmt.Sprint(math.MaxInt64)})
@@ -332,73 +332,73 @@ func TestLedgerFuture(t *testing.T) {
 	for _, value := range []string{maria, "no payment"} {
 		l.put(&kgo.Record{Topic: l.topic, Key: []byte("cuenta"), Value: []byte(value), Timestamp: time.Now().Add(48 * time.Hour)})
 	}
-	l.kept("", afterMaria)
+	l.wantBalance("", afterMaria)
 }
 
 // A ledger that is not what the group's position stands for is not gone on with.
 func TestLedgerStops(t *testing.T) {
 	t.Parallel()
-	for name, do := range map[string]func(l *till){
-		"emptied": func(l *till) {
+	for name, do := range map[string]func(l *ledgerTest){
+		"emptied": func(l *ledgerTest) {
 			l.delete(l.ledger())
-			l.stops("counts payments up to offset 1, the ledger has them up to -1", "another --group")
+			l.wantStop("counts payments up to offset 1, the ledger has them up to -1", "another --group")
 		},
-		"cut": func(l *till) {
+		"cut": func(l *ledgerTest) {
 			if l.fake == nil {
 				return // Kafka does not cut a compacted topic
 			}
-			l.cut(l.ledger(), 3)
-			l.stops("no heading of a ledger", "another --group")
+			l.deleteRecords(l.ledger(), 3)
+			l.wantStop("no heading of a ledger", "another --group")
 		},
-		"foreign record": func(l *till) {
+		"foreign record": func(l *ledgerTest) {
 			l.put(&kgo.Record{Topic: l.ledger(), Key: []byte("cuenta"), Value: []byte("hola")})
-			l.stops(`/0@\d+: not an entry`, "bizumctl audit")
-			l.audited(1, `wrong: .*/0@\d+: not an entry.*"hola"`)
+			l.wantStop(`/0@\d+: not an entry`, "bizumctl audit")
+			l.wantAudit(1, `wrong: .*/0@\d+: not an entry.*"hola"`)
 		},
-		"made anew, shorter": func(l *till) {
+		"recreated, shorter": func(l *ledgerTest) {
 			l.delete(l.topic)
 			l.create(l.topic, 1, nil)
 			l.send(ana)
-			l.stops("deleted and made anew", "another --group")
+			l.wantStop("deleted and recreated", "another --group")
 		},
-		"made anew, longer": func(l *till) {
+		"recreated, longer": func(l *ledgerTest) {
 			l.delete(l.topic)
 			l.create(l.topic, 1, nil)
 			l.send(ana, ana, ana, ana)
-			l.stops("deleted and made anew", "another --group")
+			l.wantStop("deleted and recreated", "another --group")
 		},
-		"partitions added": func(l *till) {
+		"partitions added": func(l *ledgerTest) {
 			_, err := l.admin.CreatePartitions(l.ctx, 2, l.topic)
 			l.must(err)
-			l.stops("has 1 partition, .* has 3", "another --group")
+			l.wantStop("has 1 partition, .* has 3", "another --group")
 		},
-		"another initial balance": func(l *till) {
-			l.stops("open with 2000.00, not 500.00", "--initial 2000.00", "--initial", "500")
+		"another initial balance": func(l *ledgerTest) {
+			l.wantStop("open with 2000.00, not 500.00", "--initial 2000.00", "--initial", "500")
 		},
-		"retention": func(l *till) {
+		"retention": func(l *ledgerTest) {
 			l.send(ana, maria, pepe)
-			l.cut(l.topic, 4)
-			l.stops("starts at offset 4: 2 offsets from 2 on are gone", "--accept-gap")
-			code, lines, remarks := l.keep("--accept-gap")
+			l.deleteRecords(l.topic, 4)
+			l.wantStop("starts at offset 4: 2 offsets from 2 on are gone", "--accept-gap")
+			code, lines, notices := l.balance("--accept-gap")
 			if code != 0 || strings.Join(lines, " ") != "Pepe;100.00;Viaje;ENVIO;1820.00" ||
-				!strings.Contains(remarks, "2 offsets from 2 on are gone, and accepted") {
-				l.Errorf("code %d, %q, %s", code, lines, remarks)
+				!strings.Contains(notices, "2 offsets from 2 on are gone, and accepted") {
+				l.Errorf("code %d, %q, %s", code, lines, notices)
 			}
-			l.audited(0, "^1 payment, 1 account, 0 missing, 0 double, 0 wrong\n")
+			l.wantAudit(0, "^1 payment, 1 account, 0 missing, 0 double, 0 wrong\n")
 		},
-		"the log's end is lost": func(l *till) {
+		"the log's end is lost": func(l *ledgerTest) {
 			offsets := kadm.Offsets{}
 			offsets.Add(kadm.Offset{Topic: l.topic, At: 9, LeaderEpoch: -1, Metadata: "1 1"})
 			l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
-			l.stops("ends at offset 2, before position 9", "another --group")
-			if code, out, remarks := l.run("audit", "-g", l.group); code != 1 || out != "" ||
-				!strings.Contains(remarks, "ends at offset 2, before position 9") {
-				l.Errorf("audit: code %d, %s%s", code, out, remarks)
+			l.wantStop("ends at offset 2, before position 9", "another --group")
+			if code, out, notices := l.run("audit", "-g", l.group); code != 1 || out != "" ||
+				!strings.Contains(notices, "ends at offset 2, before position 9") {
+				l.Errorf("audit: code %d, %s%s", code, out, notices)
 			}
 		},
-		"the ledger's end is lost, and what it was of": func(l *till) {
+		"the ledger's end is lost, and what it was of": func(l *ledgerTest) {
 			l.send(ana)
-			l.kept("", afterAna)
+			l.wantBalance("", afterAna)
 			entries := l.records(l.ledger())
 			l.delete(l.ledger())
 			l.create(l.ledger(), 1, map[string]string{"cleanup.policy": "compact"})
@@ -406,16 +406,16 @@ func TestLedgerStops(t *testing.T) {
 				key, value, _ := strings.Cut(e, "|")
 				l.put(&kgo.Record{Topic: l.ledger(), Key: []byte(key), Value: []byte(value)})
 			}
-			l.cut(l.topic, 3)
-			l.stops("counts payments up to offset 2, the ledger has them up to 1", "another --group")
-			l.audited(1, "missing: .* counts payments up to offset 2, the ledger has them up to 1")
+			l.deleteRecords(l.topic, 3)
+			l.wantStop("counts payments up to offset 2, the ledger has them up to 1", "another --group")
+			l.wantAudit(1, "missing: .* counts payments up to offset 2, the ledger has them up to 1")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newTill(t, 1)
+			l := newLedgerTest(t, 1)
 			l.send(maria, pepe)
-			l.kept("", afterMaria, afterPepe)
+			l.wantBalance("", afterMaria, afterPepe)
 			do(l)
 		})
 	}
@@ -425,34 +425,34 @@ func TestLedgerStops(t *testing.T) {
 func TestLedgerRefuses(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		prepare func(l *till)
+		prepare func(l *ledgerTest)
 		reason  string
 	}{
-		"a ledger with more partitions": {func(l *till) {
+		"a ledger with more partitions": {func(l *ledgerTest) {
 			l.create(l.ledger(), 3, map[string]string{"cleanup.policy": "compact"})
 		}, "has 3 partitions, .* has 1"},
-		"a ledger that is not compacted": {func(l *till) { l.create(l.ledger(), 1, nil) }, "cleanup.policy is another"},
-		"a ledger that is also deleted": {func(l *till) {
+		"a ledger that is not compacted": {func(l *ledgerTest) { l.create(l.ledger(), 1, nil) }, "cleanup.policy is another"},
+		"a ledger that is also deleted": {func(l *ledgerTest) {
 			l.create(l.ledger(), 1, map[string]string{"cleanup.policy": "compact,delete"})
 		}, "cleanup.policy is another"},
-		"a compacted topic": {func(l *till) {
+		"a compacted topic": {func(l *ledgerTest) {
 			l.delete(l.topic)
 			l.create(l.topic, 1, map[string]string{"cleanup.policy": "compact"})
 		}, "is compacted"},
-		"a group of consume": {func(l *till) {
+		"a group of consume": {func(l *ledgerTest) {
 			l.send(maria, pepe)
-			if code, _, remarks := l.run("consume", "-g", l.group, "--exit"); code != 0 {
-				l.Fatal(remarks)
+			if code, _, notices := l.run("consume", "-g", l.group, "--exit"); code != 0 {
+				l.Fatal(notices)
 			}
 		}, "the group has position 2, but no ledger"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newTill(t, 1)
+			l := newLedgerTest(t, 1)
 			c.prepare(l)
-			code, lines, remarks := l.keep()
-			if code != 1 || len(lines) > 0 || !regexp.MustCompile(c.reason).MatchString(remarks) {
-				t.Errorf("code %d, %q, %s", code, lines, remarks)
+			code, lines, notices := l.balance()
+			if code != 1 || len(lines) > 0 || !regexp.MustCompile(c.reason).MatchString(notices) {
+				t.Errorf("code %d, %q, %s", code, lines, notices)
 			}
 		})
 	}
@@ -461,23 +461,23 @@ func TestLedgerRefuses(t *testing.T) {
 // Two groups keep two ledgers, and a group one for each topic.
 func TestLedgersApart(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.send(maria)
-	l.kept("", afterMaria)
-	if code, out, remarks := l.run("balance", "-g", "otra", "--exit", "-o", "text", "--initial", "0"); code != 0 ||
+	l.wantBalance("", afterMaria)
+	if code, out, notices := l.run("balance", "-g", "otra", "--exit", "-o", "text", "--initial", "0"); code != 0 ||
 		out != "Maria;20.00;Cena;RECEPCIÓN;20.00\n" {
-		t.Errorf("code %d, %s%s", code, out, remarks)
+		t.Errorf("code %d, %s%s", code, out, notices)
 	}
 	l.topic += "-b"
 	l.create(l.topic, 1, nil)
 	l.send(maria)
-	l.kept("", afterMaria)
+	l.wantBalance("", afterMaria)
 }
 
 // What an aborted transaction has sent is never booked, and what an open one has is not booked yet.
 func TestLedgerOfTransactions(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	transact := func(value string) *kgo.Client {
 		client := l.connect(kgo.TransactionalID(fmt.Sprintf("%s-%x", l.topic, rand.Uint64())))
 		l.must(client.BeginTransaction())
@@ -491,7 +491,7 @@ func TestLedgerOfTransactions(t *testing.T) {
 	end(transact(maria), kgo.TryCommit)
 	end(transact(ana), kgo.TryAbort)
 	open := transact(pepe)
-	l.kept("", afterMaria)
+	l.wantBalance("", afterMaria)
 	end(open, kgo.TryCommit)
 	for { // the marker comes a little later
 		ends, err := l.admin.ListCommittedOffsets(l.ctx, l.topic)
@@ -501,13 +501,13 @@ func TestLedgerOfTransactions(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	l.kept("", afterPepe)
+	l.wantBalance("", afterPepe)
 }
 
 // Messages whose account is kept in another partition are rejected, with the cure.
 func TestLedgerKeys(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 3)
+	l := newLedgerTest(t, 3)
 	manual := l.connect(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	home := int32(-1)
 	for p := range int32(3) {
@@ -518,52 +518,52 @@ func TestLedgerKeys(t *testing.T) {
 	probe := &kgo.Record{Topic: l.topic, Key: []byte("cuenta-7"), Value: []byte(pepe)}
 	l.put(probe)
 	home = probe.Partition
-	code, lines, remarks := l.keep()
+	code, lines, notices := l.balance()
 	if code != 0 || strings.Join(lines, " ") != afterMaria+" "+afterPepe {
-		t.Errorf("code %d, %q, %s", code, lines, remarks)
+		t.Errorf("code %d, %q, %s", code, lines, notices)
 	}
-	if n := strings.Count(remarks, fmt.Sprintf(`key "cuenta-7" belongs in partition %d`, home)); n != 2 ||
-		!strings.Contains(remarks, "no key: in a topic of 3 partitions it must name the account") ||
-		!strings.Contains(remarks, "partitioner=murmur2_random") {
-		t.Errorf("%d: %s", n, remarks)
+	if n := strings.Count(notices, fmt.Sprintf(`key "cuenta-7" belongs in partition %d`, home)); n != 2 ||
+		!strings.Contains(notices, "no key: in a topic of 3 partitions it must name the account") ||
+		!strings.Contains(notices, "partitioner=murmur2_random") {
+		t.Errorf("%d: %s", n, notices)
 	}
-	l.audited(0, `^2 payments, 1 account, 0 missing, 0 double, 0 wrong, 3 rejected\n`)
+	l.wantAudit(0, `^2 payments, 1 account, 0 missing, 0 double, 0 wrong, 3 rejected\n`)
 }
 
-// Long values and keys are booked or set aside.
+// Long values and keys are booked or rejected.
 func TestLedgerLong(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.delete(l.topic)
 	l.create(l.topic, 1, map[string]string{"max.message.bytes": "3000000"})
 	value := func(size int) string { return "Ana;5;" + strings.Repeat("x", size-len("Ana;5;;ENVIO")) + ";ENVIO" }
 	l.send(value(64<<10-1), value(64<<10), value(64<<10+1), value(1<<20))
 	l.put(&kgo.Record{Topic: l.topic, Key: bytes.Repeat([]byte("k"), 64<<10), Value: []byte(maria)})
 	l.put(&kgo.Record{Topic: l.topic, Key: bytes.Repeat([]byte("k"), 64<<10+1), Value: []byte(maria)})
-	code, lines, remarks := l.keep()
-	if code != 0 || len(lines) != 3 || !strings.Contains(remarks, "3 bizums booked, 3 rejected") {
-		t.Errorf("code %d, %d lines, %s", code, len(lines), remarks)
+	code, lines, notices := l.balance()
+	if code != 0 || len(lines) != 3 || !strings.Contains(notices, "3 bizums booked, 3 rejected") {
+		t.Errorf("code %d, %d lines, %s", code, len(lines), notices)
 	}
-	l.audited(0, "^3 payments, 2 accounts, 0 missing, 0 double, 0 wrong, 3 rejected\n")
+	l.wantAudit(0, "^3 payments, 2 accounts, 0 missing, 0 double, 0 wrong, 3 rejected\n")
 }
 
 // A balance that no longer fits ends the run, and nothing of the transaction is booked.
 func TestLedgerOverflow(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	var records []*kgo.Record
 	for range 92_233 {
 		records = append(records, &kgo.Record{Topic: l.topic, Value: []byte("Ana;999999999999.99;Cena;RECEPCIÓN")})
 	}
 	l.put(records...)
-	if code, _, remarks := l.keep("-q"); code != 0 {
-		t.Fatal(remarks)
+	if code, _, notices := l.balance("-q"); code != 0 {
+		t.Fatal(notices)
 	}
 	before := len(l.records(l.ledger()))
 	l.put(records[:2]...)
-	code, lines, remarks := l.keep()
-	if code != 1 || len(lines) > 0 || !strings.Contains(remarks, "/0@92233: account") && !strings.Contains(remarks, "/0@92234: account") {
-		t.Errorf("code %d, %q, %s", code, lines, remarks)
+	code, lines, notices := l.balance()
+	if code != 1 || len(lines) > 0 || !strings.Contains(notices, "/0@92233: account") && !strings.Contains(notices, "/0@92234: account") {
+		t.Errorf("code %d, %q, %s", code, lines, notices)
 	}
 	if after := len(l.records(l.ledger())); after != before {
 		t.Errorf("%d entries, were %d", after, before)
@@ -573,14 +573,14 @@ func TestLedgerOverflow(t *testing.T) {
 // An audit that is interrupted has proved nothing, and its exit code says so.
 func TestAuditInterrupted(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.send(maria)
-	l.kept("", afterMaria)
+	l.wantBalance("", afterMaria)
 	ctx, interrupt := context.WithCancel(l.ctx)
 	interrupt()
-	var out, remarks bytes.Buffer
-	if code := l.runTo(ctx, &out, &remarks, "audit", "-g", l.group); code != 1 || out.Len() > 0 {
-		t.Errorf("code %d, %s%s", code, &out, &remarks)
+	var out, notices bytes.Buffer
+	if code := l.runTo(ctx, &out, &notices, "audit", "-g", l.group); code != 1 || out.Len() > 0 {
+		t.Errorf("code %d, %s%s", code, &out, &notices)
 	}
 }
 
@@ -597,9 +597,9 @@ func TestAuditFinds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newTill(t, 1)
+			l := newLedgerTest(t, 1)
 			l.send(maria, pepe)
-			l.kept("", afterMaria, afterPepe)
+			l.wantBalance("", afterMaria, afterPepe)
 			l.send(ana)
 			if c.value != "" {
 				l.put(&kgo.Record{Topic: l.ledger(), Key: []byte("cuenta"), Value: []byte(c.value)})
@@ -607,7 +607,7 @@ func TestAuditFinds(t *testing.T) {
 			offsets := kadm.Offsets{} // as if we had come so far
 			offsets.Add(kadm.Offset{Topic: l.topic, At: 3, LeaderEpoch: -1, Metadata: "1 2"})
 			l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
-			l.audited(1, c.want)
+			l.wantAudit(1, c.want)
 		})
 	}
 }
@@ -615,7 +615,7 @@ func TestAuditFinds(t *testing.T) {
 // The ledger may be compacted at any time.
 func TestLedgerCompacted(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	if l.fake == nil {
 		l.create(l.ledger(), 1, map[string]string{"cleanup.policy": "compact", "segment.ms": "100",
 			"min.cleanable.dirty.ratio": "0.001", "min.compaction.lag.ms": "0", "max.compaction.lag.ms": "100"})
@@ -625,8 +625,8 @@ func TestLedgerCompacted(t *testing.T) {
 	}
 	for range 20 {
 		l.send(maria, pepe)
-		if code, lines, remarks := l.keep(); code != 0 || len(lines) != 2 {
-			t.Fatalf("code %d, %q, %s", code, lines, remarks)
+		if code, lines, notices := l.balance(); code != 0 || len(lines) != 2 {
+			t.Fatalf("code %d, %q, %s", code, lines, notices)
 		}
 	}
 	for n := 0; ; n++ {
@@ -634,7 +634,7 @@ func TestLedgerCompacted(t *testing.T) {
 			l.fake.Compact()
 		} else {
 			l.send(maria) // a segment is closed when the next record comes
-			l.keep("-q")
+			l.balance("-q")
 		}
 		if len(l.records(l.ledger())) < 20 {
 			break
@@ -644,28 +644,28 @@ func TestLedgerCompacted(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	l.audited(0, `0 missing, 0 double, 0 wrong, \d+ compacted`)
+	l.wantAudit(0, `0 missing, 0 double, 0 wrong, \d+ compacted`)
 	l.send(ana)
-	code, lines, remarks := l.keep()
+	code, lines, notices := l.balance()
 	if code != 0 || len(lines) != 1 || !strings.HasPrefix(lines[0], "Ana;5.00;Café;ENVIO;") {
-		t.Errorf("code %d, %q, %s", code, lines, remarks)
+		t.Errorf("code %d, %q, %s", code, lines, notices)
 	}
-	l.audited(0, `0 missing, 0 double, 0 wrong, \d+ compacted`)
+	l.wantAudit(0, `0 missing, 0 double, 0 wrong, \d+ compacted`)
 }
 
 // --count books so many bizums, and no more.
 func TestLedgerCount(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.send(maria, pepe, ana)
-	code, out, remarks := l.run("balance", "-g", l.group, "-n", "2", "-o", "text")
+	code, out, notices := l.run("balance", "-g", l.group, "-n", "2", "-o", "text")
 	if code != 0 || out != afterMaria+"\n"+afterPepe+"\n" {
-		t.Errorf("code %d, %s%s", code, out, remarks)
+		t.Errorf("code %d, %s%s", code, out, notices)
 	}
-	if code, out, remarks := l.run("balance", "-g", l.group, "-n", "1", "-o", "text"); code != 0 || out != afterAna+"\n" {
-		t.Errorf("of the last: code %d, %s%s", code, out, remarks)
+	if code, out, notices := l.run("balance", "-g", l.group, "-n", "1", "-o", "text"); code != 0 || out != afterAna+"\n" {
+		t.Errorf("of the last: code %d, %s%s", code, out, notices)
 	}
-	l.kept("going on at offset 3")
+	l.wantBalance("going on at offset 3")
 }
 
 // Two begin a ledger at once, and differ about how accounts open: at most one goes on.
@@ -674,15 +674,15 @@ func TestLedgerBegunTwice(t *testing.T) {
 	type run struct {
 		initial, other string
 		code           int
-		remarks        bytes.Buffer
+		notices        bytes.Buffer
 	}
 	for range 5 {
-		l := newTill(t, 2)
+		l := newLedgerTest(t, 2)
 		l.produce("--rate", "max", "-n", "2000", "--accounts", "50")
 		runs := make(chan *run, 2)
 		for _, r := range []*run{{initial: "2000", other: "500"}, {initial: "500", other: "2000"}} {
 			go func() {
-				r.code = l.runTo(l.ctx, io.Discard, &r.remarks, "balance", "-g", l.group, "--exit", "-q", "-o", "none",
+				r.code = l.runTo(l.ctx, io.Discard, &r.notices, "balance", "-g", l.group, "--exit", "-q", "-o", "none",
 					"--initial", r.initial)
 				runs <- r
 			}()
@@ -691,7 +691,7 @@ func TestLedgerBegunTwice(t *testing.T) {
 		for _, r := range []*run{one, two} {
 			refused := regexp.MustCompile(fmt.Sprintf(`(?s)^bizumctl: error: the accounts of this ledger open with %s\.00, not `+
 				`%s\.00\n.*hint: go on with --initial %[1]s\.00, or keep another ledger in another --group\n$`, r.other, r.initial))
-			switch text := r.remarks.String(); {
+			switch text := r.notices.String(); {
 			case r.code == 0 && text == "":
 			case r.code == 1 && refused.MatchString(text):
 			default:
@@ -713,11 +713,11 @@ func TestLedgerBegunTwice(t *testing.T) {
 // Retention takes messages while the ledger is kept: that is met as at the start.
 func TestLedgerOvertaken(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.send(maria)
 	k := l.start("", "--accept-gap")
 	k.awaitOffset(0)
-	for end := int64(1); !strings.Contains(k.remarks(), "are gone"); end += 4 { // a fetch under way may bring them all
+	for end := int64(1); !strings.Contains(k.notices(), "are gone"); end += 4 { // a fetch under way may bring them all
 		l.must(k.Process.Signal(syscall.SIGSTOP))
 		l.send(pepe, pepe, ana)
 		offsets := kadm.Offsets{}
@@ -730,7 +730,7 @@ func TestLedgerOvertaken(t *testing.T) {
 	}
 	l.must(k.Process.Signal(syscall.SIGTERM))
 	k.finish()
-	if text := k.remarks(); !k.ProcessState.Success() || !strings.Contains(text, "are gone, and accepted") {
+	if text := k.notices(); !k.ProcessState.Success() || !strings.Contains(text, "are gone, and accepted") {
 		t.Errorf("%v: %s", k.ProcessState, text)
 	}
 }
@@ -739,15 +739,15 @@ func TestLedgerOvertaken(t *testing.T) {
 // (The greatest and the least that a client can write are hundreds of thousands of years from now.)
 func TestLedgerTimestamps(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.delete(l.topic)
 	l.create(l.topic, 1, map[string]string{"message.timestamp.after.max.ms": fmt.Sprint(math.MaxInt64)})
 	for _, at := range []int64{-1, -2, -1 << 60, 0, time.Now().Add(2 * time.Hour).UnixMilli(), 11_770_000_000_000, 1 << 60} {
 		l.put(&kgo.Record{Topic: l.topic, Value: []byte(maria), Timestamp: time.UnixMilli(at)})
 	}
-	code, lines, remarks := l.keep()
+	code, lines, notices := l.balance()
 	if code != 0 || len(lines) != 7 {
-		t.Errorf("code %d, %q, %s", code, lines, remarks)
+		t.Errorf("code %d, %q, %s", code, lines, notices)
 	}
-	l.audited(0, "^7 payments, 1 account, 0 missing, 0 double, 0 wrong\n")
+	l.wantAudit(0, "^7 payments, 1 account, 0 missing, 0 double, 0 wrong\n")
 }

@@ -45,7 +45,7 @@ func sealed(b kmsg.RecordBatch) []byte {
 }
 
 // sendBatch appends a batch as it stands.
-func (l *till) sendBatch(records []byte) {
+func (l *ledgerTest) sendBatch(records []byte) {
 	l.Helper()
 	partition := kmsg.NewProduceRequestTopicPartition()
 	partition.Records = records
@@ -71,9 +71,9 @@ func TestCraftedBatch(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newTill(t, 1)
+			l := newLedgerTest(t, 1)
 			if bad == nil && l.fake == nil {
-				return // Kafka takes no such batch, and cannot be told to serve one
+				return // Kafka takes no such batch, and cannot be made to serve one
 			}
 			l.sendBatch(good)
 			if bad == nil {
@@ -87,12 +87,12 @@ func TestCraftedBatch(t *testing.T) {
 			}
 			stops := func(want string, args ...string) (out string) {
 				t.Helper()
-				code, out, remarks := l.run(args...)
-				if code != 1 || !strings.Contains(remarks, "error: corrupt batch at "+l.topic+"/0@3: ") {
-					t.Errorf("%v: code %d, %s", args, code, remarks)
+				code, out, notices := l.run(args...)
+				if code != 1 || !strings.Contains(notices, "error: corrupt batch at "+l.topic+"/0@3: ") {
+					t.Errorf("%v: code %d, %s", args, code, notices)
 				}
-				if !strings.Contains(out+remarks, want) {
-					t.Errorf("%v: %s%s, want %q", args, out, remarks, want)
+				if !strings.Contains(out+notices, want) {
+					t.Errorf("%v: %s%s, want %q", args, out, notices, want)
 				}
 				return out
 			}
@@ -119,7 +119,7 @@ func TestCraftedBatch(t *testing.T) {
 }
 
 // serve changes the batch that begins at an offset in all that is fetched of the topic up to an end.
-func (l *till) serve(first, end int64, change func(batch []byte)) {
+func (l *ledgerTest) serve(first, end int64, change func(batch []byte)) {
 	l.Helper()
 	client := l.connect(kgo.MaxVersions(kversion.V2_8_0()))
 	request := kmsg.NewPtrFetchRequest()
@@ -158,7 +158,7 @@ func (l *till) serve(first, end int64, change func(batch []byte)) {
 // Messages of any time are read, shown and booked, and the others beside them have the time they had.
 func TestAnyTimestamp(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	l.topic += "-any"
 	l.group = "caja-" + l.topic
 	settings := map[string]string{"retention.ms": "-1"}
@@ -176,13 +176,13 @@ func TestAnyTimestamp(t *testing.T) {
 	n := 2 * len(times)
 	for _, args := range [][]string{{"consume", "--raw"}, {"consume", "-o", "csv"}, {"consume", "-o", "json"},
 		{"balance", "-o", "csv"}, {"balance", "-o", "json"}, {"balance", "-o", "text"}} {
-		code, out, remarks := l.run(append(args, "--exit")...)
+		code, out, notices := l.run(append(args, "--exit")...)
 		lines := strings.Split(strings.TrimSpace(out), "\n")
 		if slices.Contains(args, "csv") {
 			lines = lines[1:] // the heading
 		}
 		if code != 0 || len(lines) != n {
-			t.Errorf("%v: code %d, %d lines: %s%s", args, code, len(lines), out, remarks)
+			t.Errorf("%v: code %d, %d lines: %s%s", args, code, len(lines), out, notices)
 		}
 		if dated := strings.Count(out, "2023-11-14"); (args[1] == "-o" && args[2] == "json") && dated != 2 {
 			t.Errorf("%v: %s", args, out)
@@ -190,20 +190,20 @@ func TestAnyTimestamp(t *testing.T) {
 	}
 	for _, format := range []string{"parquet", "csv"} {
 		dir := filepath.Join(t.TempDir(), format)
-		if code, _, remarks := l.run("consume", "--exit", "--dir", dir, "-o", format); code != 0 ||
-			!strings.Contains(remarks, fmt.Sprintf("%d bizums in 1 file", n)) {
-			t.Errorf("%s: code %d, %s", format, code, remarks)
+		if code, _, notices := l.run("consume", "--exit", "--dir", dir, "-o", format); code != 0 ||
+			!strings.Contains(notices, fmt.Sprintf("%d bizums in 1 file", n)) {
+			t.Errorf("%s: code %d, %s", format, code, notices)
 		}
 	}
 	for range 2 {
-		if code, _, remarks := l.keep(); code != 0 {
-			t.Errorf("code %d, %s", code, remarks)
+		if code, _, notices := l.balance(); code != 0 {
+			t.Errorf("code %d, %s", code, notices)
 		}
 	}
-	l.audited(0, fmt.Sprintf("^%d payments, 1 account, 0 missing, 0 double, 0 wrong\n", n))
+	l.wantAudit(0, fmt.Sprintf("^%d payments, 1 account, 0 missing, 0 double, 0 wrong\n", n))
 }
 
-// cutListener hands on connections that are cut in the middle of a long answer while it is cutting.
+// cutListener accepts connections that are cut in the middle of a long response while it is cutting.
 type cutListener struct {
 	net.Listener
 	cutting atomic.Bool
@@ -230,14 +230,14 @@ func (c *cutConn) Write(b []byte) (int, error) {
 	return 0, errors.New("cut")
 }
 
-// Half a second of answers that are cut in the middle is waited out, and nothing is lost, doubled or taken for corrupt.
+// Half a second of responses that are cut in the middle is waited out, and nothing is lost, doubled or taken for corrupt.
 func TestCutAnswers(t *testing.T) {
 	t.Parallel()
 	if realBrokers != "" {
 		return // the broker has to cut them itself: a real one names its own address, not a proxy's
 	}
 	var listener *cutListener
-	l := newTill(t, 2, kfake.ListenFn(func(network, address string) (net.Listener, error) {
+	l := newLedgerTest(t, 2, kfake.ListenFn(func(network, address string) (net.Listener, error) {
 		inner, err := net.Listen(network, address)
 		listener = &cutListener{Listener: inner}
 		return listener, err
@@ -251,18 +251,18 @@ func TestCutAnswers(t *testing.T) {
 	}
 	for _, args := range [][]string{{"consume", "--raw", "--exit"}, {"balance", "-g", l.group, "--exit", "-o", "text"}} {
 		cut()
-		code, out, remarks := l.run(args...)
+		code, out, notices := l.run(args...)
 		if got := strings.Count(out, "\n"); code != 0 || got != n || listener.cuts.Load() == 0 {
-			t.Errorf("%v: code %d, %d lines, %d cuts: %s", args, code, got, listener.cuts.Load(), remarks)
+			t.Errorf("%v: code %d, %d lines, %d cuts: %s", args, code, got, listener.cuts.Load(), notices)
 		}
 	}
-	l.audited(0, "^20,000 payments, 50 accounts, 0 missing, 0 double, 0 wrong\n")
+	l.wantAudit(0, "^20,000 payments, 50 accounts, 0 missing, 0 double, 0 wrong\n")
 }
 
 // Messages that compress to less than a byte each are read.
 func TestEqualMessages(t *testing.T) {
 	t.Parallel()
-	l := newTill(t, 1)
+	l := newLedgerTest(t, 1)
 	const n = 10_000
 	deltas := make([]int32, n)
 	for i := range deltas {
@@ -276,7 +276,7 @@ func TestEqualMessages(t *testing.T) {
 		t.Fatalf("%d bytes", len(b.Records))
 	}
 	l.sendBatch(sealed(b))
-	if code, _, remarks := l.run("balance", "--exit", "-o", "none"); code != 0 || !strings.Contains(remarks, "202000.00") {
-		t.Errorf("code %d, %s", code, remarks)
+	if code, _, notices := l.run("balance", "--exit", "-o", "none"); code != 0 || !strings.Contains(notices, "202000.00") {
+		t.Errorf("code %d, %s", code, notices)
 	}
 }

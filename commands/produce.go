@@ -110,7 +110,7 @@ func newProduce(env Env) *cli.Command {
 
 // plan returns what the flags mean together. Given messages are sent at once, unless a pace is asked for.
 func (o *produceOptions) plan() producer.Plan {
-	plan := producer.Plan{Mode: producer.Paused, MinDelay: o.pauses.min, MaxDelay: o.pauses.max, Seed: o.seed,
+	plan := producer.Plan{Mode: producer.Paused, DelayMin: o.pauses.min, DelayMax: o.pauses.max, Seed: o.seed,
 		Given: o.input != "", Count: o.count, Duration: o.duration}
 	switch {
 	case o.rate.perSecond > 0:
@@ -213,15 +213,15 @@ func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster
 // writeFiles is the run when messages go into a folder.
 func (o *produceOptions) writeFiles(ctx context.Context, env Env, messages producer.Source, config producer.Config,
 	screen *console.Console) error {
-	spool, err := archive.NewSpool(o.files.dir, o.cluster.topic, env.Now(), os.Getpid())
+	out, err := archive.NewLineFiles(o.files.dir, o.cluster.topic, env.Now(), os.Getpid())
 	if err != nil {
 		return err
 	}
-	sink := producer.ToFiles(spool, producer.FileConfig{Records: o.files.records, Bytes: int64(o.files.bytes),
+	sink := producer.ToFiles(out, producer.FileConfig{Records: o.files.records, Bytes: int64(o.files.bytes),
 		Age: o.files.age})
 	err = producer.New(config).Run(ctx, messages, sink)
 	bizums, files := sink.Closed()
 	screen.Noticef("%s in %s", console.Plural(bizums, "bizum", "bizums"), console.Plural(files, "file", "files"))
-	closed := spool.Close()
+	closed := out.Close()
 	return cmp.Or(err, closed)
 }

@@ -1,11 +1,10 @@
-// Package archive files bizums exactly once: it names files, publishes them whole, and finds out where to go on. It
-// knows neither where messages come from nor what a file looks like inside.
+// Package archive writes bizums to files exactly once: it names the files, publishes them complete, and finds the
+// position to resume from. It knows neither where messages come from nor what a file looks like inside.
 //
-// A file stands for a span of offsets. It is written as a draft, whose name no reader takes for a file, and synced.
-// Then _bizumctl.json is rewritten to say so, and then the draft is renamed. Whenever the process dies, either
-// _bizumctl.json does not know the file, and the draft is thrown away and its messages are read again; or it does, and
-// the next start gives the draft its name. So each message is in exactly one file that ever gets a name, also when
-// readers delete files.
+// A file covers a span of offsets. It is written as a draft, whose name no reader takes for a file, and synced. Then
+// the position in _bizumctl.json is moved past it, and then the draft is renamed. If the process dies in between, the
+// next start either finds the position before the file, discards the draft and reads its messages again; or finds it
+// past the file, and renames the draft. So each message is in exactly one published file, even if readers delete files.
 package archive
 
 import (
@@ -21,34 +20,34 @@ import (
 	"bizumctl/bizum/format"
 )
 
-// ErrTaken means that another process writes this partition.
+// ErrTaken means that another process writes the files of this partition.
 var ErrTaken = errors.New("another process is writing it")
 
-// StrangeError means that a folder belongs to something else.
-type StrangeError struct {
+// WrongFolderError means that a folder has the files of another topic or format.
+type WrongFolderError struct {
 	Dir, Has string
 }
 
-func (e *StrangeError) Error() string {
+func (e *WrongFolderError) Error() string {
 	return fmt.Sprintf("folder %s has the bizums %s", e.Dir, e.Has)
 }
 
-// Config says what goes into a folder.
+// Config configures a Folder.
 type Config struct {
 	format.FileOptions
 	Cluster, TopicID string
-	Records, Bytes   int64 // a file is closed when it has so many
+	Records, Bytes   int64 // after which a file is closed
 }
 
-// Folder is where the files of one topic are.
+// Folder is the folder of the files of one topic.
 type Folder struct {
 	Config
 	dir string
 	mu  sync.Mutex
 }
 
-// Open makes the folder if it is missing, and makes sure that it belongs to this topic and format. It answers also the
-// names in it that are not ours; they are left alone.
+// Open creates the folder if it is missing. It returns the names in it that are not ours, too, which are left alone,
+// and a WrongFolderError if the folder belongs to another topic or format.
 func Open(dir string, config Config) (f *Folder, foreign []string, err error) {
 	f = &Folder{Config: config, dir: dir}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -63,7 +62,7 @@ func Open(dir string, config Config) (f *Folder, foreign []string, err error) {
 		switch {
 		case isFile && s.topic == f.Topic && extension == format.Extension(f.Format):
 		case isFile && s.topic == f.Topic && isExtension(extension):
-			return nil, nil, f.strange("in %s, not %s", extension, f.Format)
+			return nil, nil, f.wrong("in %s, not %s", extension, f.Format)
 		case !f.isOurs(entry.Name()):
 			foreign = append(foreign, entry.Name())
 		}
@@ -71,7 +70,7 @@ func Open(dir string, config Config) (f *Folder, foreign []string, err error) {
 	return f, foreign, f.claim()
 }
 
-// isOurs says whether a name that is none of a file is one of those that we make besides.
+// isOurs reports whether a name that is not that of a published file is one of ours.
 func (f *Folder) isOurs(name string) bool {
 	if slices.Contains([]string{rejectedFolder, stateFile, stateDraft, stateLock}, name) {
 		return true
@@ -80,8 +79,8 @@ func (f *Folder) isOurs(name string) bool {
 	return isDraft || isLock(name)
 }
 
-// Take makes a partition ours, puts right what a process that died has left behind, and finds out where to go on. The
-// error is ErrTaken as long as another process has the partition, also one that is stopped.
+// Take locks a partition, recovers from a process that died, and finds the position to resume from. It returns ErrTaken
+// while another process has the partition locked, even if that process is stopped.
 func (f *Folder) Take(partition int32) (*Part, error) {
 	lock := flock.New(f.path(lockOf(f.Topic, partition)))
 	taken, err := lock.TryLock()
@@ -89,18 +88,18 @@ func (f *Folder) Take(partition int32) (*Part, error) {
 		err = fmt.Errorf("partition %d of folder %s: %w", partition, f.dir, ErrTaken)
 	}
 	if err != nil {
-		_ = lock.Close() // it holds nothing
+		_ = lock.Close() // it is not locked
 		return nil, err
 	}
 	p := &Part{folder: f, partition: partition, lock: lock, first: -1, next: -1}
 	if err := p.resume(); err != nil {
-		_ = lock.Close() // the error before it tells more
+		_ = lock.Close() // err matters more
 		return nil, err
 	}
 	return p, nil
 }
 
-// Positions answers how far each partition of which something is filed was read, by whatever process.
+// Positions returns the next offset of each partition that any process has written files of.
 func (f *Folder) Positions() (map[int32]int64, error) {
 	now, err := f.read()
 	positions := make(map[int32]int64)
@@ -113,7 +112,7 @@ func (f *Folder) Positions() (map[int32]int64, error) {
 func (f *Folder) path(name string) string     { return filepath.Join(f.dir, name) }
 func (f *Folder) rejected(name string) string { return filepath.Join(f.dir, rejectedFolder, name) }
 
-// names are the files of a folder, none if it is missing.
+// names returns the names in a folder, none if it is missing.
 func names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {

@@ -97,7 +97,7 @@ func badValue(offset int64) []byte {
 	return fmt.Appendf(nil, "no \"bizum\" %d", offset)
 }
 
-// write files the log from where it is filed to an offset.
+// write archives the log from its position to an offset.
 func write(dir, name string, partition int32, seed uint64, until int64) error {
 	folder, _, err := archive.Open(dir, config(name))
 	if err != nil {
@@ -379,22 +379,22 @@ func TestStrange(t *testing.T) {
 		{func(*archive.Config) {}, ""},
 		{func(c *archive.Config) { c.Topic = "other" }, `of topic "mis-bizums.v2-7", not of "other"`},
 		{func(c *archive.Config) { c.Cluster = "there" }, "on another cluster, here; this one is there"},
-		{func(c *archive.Config) { c.TopicID = "new" }, "which was deleted and made anew since"},
+		{func(c *archive.Config) { c.TopicID = "new" }, "which was deleted and recreated since"},
 		{func(c *archive.Config) { c.Format = "parquet" }, "in csv, not parquet"},
 		{func(c *archive.Config) { c.Safe = true }, "in csv, not csv, safe"},
 	} {
 		config := config("csv")
 		c.change(&config)
 		_, _, err := archive.Open(dir, config)
-		strange := errors.As(err, new(*archive.StrangeError)) && strings.HasSuffix(err.Error(), c.want)
-		if c.want == "" && err != nil || c.want != "" && !strange {
+		wrong := errors.As(err, new(*archive.WrongFolderError)) && strings.HasSuffix(err.Error(), c.want)
+		if c.want == "" && err != nil || c.want != "" && !wrong {
 			t.Errorf("%v, want %q", err, c.want)
 		}
 	}
 	if err := os.Remove(filepath.Join(dir, "_bizumctl.json")); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := archive.Open(dir, config("json")); !errors.As(err, new(*archive.StrangeError)) {
+	if _, _, err := archive.Open(dir, config("json")); !errors.As(err, new(*archive.WrongFolderError)) {
 		t.Errorf("%v, want that it has csv", err)
 	}
 	folder, _, err := archive.Open(dir, config("csv"))

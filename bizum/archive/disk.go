@@ -8,7 +8,7 @@ import (
 	"runtime"
 )
 
-// What the archive does to the disk. Each is a step at which a test can make the process die, or the disk fail.
+// The operations on the disk. At each of them a test can kill the process, or make the disk fail.
 
 // file is a draft that is being written.
 type file struct{ *os.File }
@@ -29,7 +29,7 @@ func (f file) Write(b []byte) (int, error) {
 	return f.File.Write(b)
 }
 
-// finish makes what was written last, and closes the file.
+// finish syncs and closes the file.
 func (f file) finish() error {
 	err := step("sync", f.Name())
 	if err == nil {
@@ -38,7 +38,7 @@ func (f file) finish() error {
 	return errors.Join(err, f.Close())
 }
 
-// rename puts a file in its place. It lasts once the folder is synced.
+// rename renames a file. It is durable once the folder is synced.
 func rename(from, to string) error {
 	if err := step("rename", to); err != nil {
 		return err
@@ -56,20 +56,20 @@ func syncFolder(path string) error {
 	}
 	defer folder.Close()
 	if runtime.GOOS == "windows" {
-		return nil // it cannot sync folders, and needs no such thing
+		return nil // folders cannot be synced, and need not be
 	}
 	return folder.Sync()
 }
 
-// put renames and syncs.
-func put(from, to string) error {
+// renameSynced renames a file and syncs its folder.
+func renameSynced(from, to string) error {
 	if err := rename(from, to); err != nil {
 		return err
 	}
 	return syncFolder(filepath.Dir(to))
 }
 
-// remove takes away what may not be there.
+// remove removes a file that may not exist.
 func remove(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -10,7 +10,7 @@ import (
 )
 
 // The names in a folder. Spark, Hadoop and pyarrow do not see what begins with a dot or an underscore; DuckDB's
-// *.parquet does see the first, so nothing of ours but whole files ends in the extension of a format.
+// *.parquet does see the first, so nothing of ours but published files ends in the extension of a format.
 const (
 	rejectedFolder = "_rejected"
 	stateFile      = "_bizumctl.json"
@@ -18,8 +18,8 @@ const (
 	stateLock      = "._bizumctl.json.lock"
 )
 
-// span is the offsets of one partition that a file stands for, the last one included: what was read, whether or not
-// the log had a message at each of them.
+// span is the range of offsets of one partition that a file covers, last included, whether or not the log has a record
+// at each of them.
 type span struct {
 	topic       string
 	partition   int32
@@ -30,12 +30,12 @@ func (s span) String() string {
 	return fmt.Sprintf("%s-%d-%020d-%020d", s.topic, s.partition, s.first, s.last)
 }
 
-// draft is what the span's file is called as long as it is not whole. Its end is not known yet.
+// draft returns the name of the file while it is written, when its last offset is not known yet.
 func (s span) draft() string {
 	return fmt.Sprintf(".%s-%d-%020d.tmp", s.topic, s.partition, s.first)
 }
 
-// spanOf reads a file's name, from the end: a topic's name may hold dashes and dots.
+// spanOf parses the name of a file, from the end: the name of a topic may have dashes and dots.
 func spanOf(name string) (s span, extension string, ok bool) {
 	stem, extension, _ := cutLast(name, ".")
 	if stem, s.last, ok = cutNumber(stem, 20); !ok {
@@ -45,7 +45,7 @@ func spanOf(name string) (s span, extension string, ok bool) {
 	return s, extension, ok && s.last >= s.first
 }
 
-// draftOf reads a draft's name.
+// draftOf parses the name of a draft.
 func draftOf(name string) (s span, ok bool) {
 	stem, isDraft := strings.CutSuffix(name, ".tmp")
 	stem, isHidden := strings.CutPrefix(stem, ".")
@@ -53,7 +53,7 @@ func draftOf(name string) (s span, ok bool) {
 	return s, ok && isDraft && isHidden
 }
 
-// lockOf is the file that is locked as long as a partition is being written. It stays.
+// lockOf returns the name of the file that is locked while a partition is written. It is never removed.
 func lockOf(topic string, partition int32) string {
 	return fmt.Sprintf(".%s-%d.lock", topic, partition)
 }
@@ -64,7 +64,7 @@ func isLock(name string) bool {
 	return ok && isNumber && strings.HasPrefix(name, ".")
 }
 
-// startOf reads TOPIC-PARTITION-FIRST.
+// startOf parses TOPIC-PARTITION-FIRST.
 func startOf(stem string, s span) (span, bool) {
 	stem, first, okFirst := cutNumber(stem, 20)
 	stem, partition, okPartition := cutNumber(stem, 0)
@@ -72,7 +72,7 @@ func startOf(stem string, s span) (span, bool) {
 	return s, okFirst && okPartition && partition <= 1<<31-1 && stem != ""
 }
 
-// cutNumber takes a number of so many digits, 0 for as many as it needs, and the dash before it off the end.
+// cutNumber cuts a number of so many digits, 0 for any without leading zeros, and the dash before it off the end of s.
 func cutNumber(s string, digits int) (before string, n int64, ok bool) {
 	before, text, ok := cutLast(s, "-")
 	n, err := strconv.ParseInt(text, 10, 64)
@@ -89,7 +89,7 @@ func cutLast(s, separator string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// isExtension says whether a file with this extension may be one of ours.
+// isExtension reports whether this is the extension of a format.
 func isExtension(extension string) bool {
 	return slices.ContainsFunc(format.Names[:], func(name string) bool { return format.Extension(name) == extension })
 }

@@ -13,15 +13,15 @@ import (
 	"bizumctl/bizum/format"
 )
 
-// Part is a partition that is ours to file. It is for one goroutine.
+// Part writes the files of a partition that is locked by this process. It is for one goroutine.
 type Part struct {
 	folder    *Folder
 	partition int32
 	lock      *flock.Flock
 
-	first, next int64 // offsets that the file that is open stands for; -1 as long as they are not known
+	first, next int64 // of the span of the open file; -1 while unknown
 	noted       int64 // in _bizumctl.json
-	failed      error // nothing more is published after it
+	failed      error // the first error
 	rows, bad   int64
 	data        *file
 	writer      format.Writer
@@ -30,14 +30,14 @@ type Part struct {
 	line        bytes.Buffer
 }
 
-// File is one that was published.
+// File describes a published file.
 type File struct {
 	Name           string
 	Rows, Rejected int64
 	Bytes          int64
 }
 
-// resume puts the drafts right and finds the position.
+// resume renames or removes the drafts of a process that died, and finds the position.
 func (p *Part) resume() error {
 	f := p.folder
 	now, err := f.read()
@@ -93,16 +93,16 @@ func (p *Part) dropRejected() error {
 	return nil
 }
 
-// Next is the offset to go on from, and false if nothing of the partition was filed yet.
+// Next returns the offset to resume from, and false if nothing of the partition was written yet.
 func (p *Part) Next() (offset int64, known bool) { return p.next, p.next >= 0 }
 
-// Begin says where a partition of which nothing was filed begins.
+// Begin sets the offset at which a partition begins of which nothing was written yet.
 func (p *Part) Begin(offset int64) { p.first, p.next, p.noted = offset, offset, offset }
 
-// MoveTo says that there is nothing more before an offset: compaction, retention or a transaction's marker took it.
+// MoveTo moves the position over offsets without records: compaction, retention or a transaction marker.
 func (p *Part) MoveTo(offset int64) { p.next = max(p.next, offset) }
 
-// Put files a row. After format.ErrLineBreak it may be rejected instead.
+// Put writes a row. Its errors are those of the disk and format.ErrLineBreak, after which the caller may Reject it.
 func (p *Part) Put(r *format.Row) error {
 	if err := p.open(); err != nil {
 		return p.fail(err)
@@ -117,13 +117,13 @@ func (p *Part) Put(r *format.Row) error {
 	return nil
 }
 
-// fail remembers the first error: after it, the part is good for nothing but Release.
+// fail records the first error. After it only Release may be called.
 func (p *Part) fail(err error) error {
 	p.failed = cmp.Or(p.failed, err)
 	return err
 }
 
-// rejection is how a message that is no bizum is filed.
+// rejection is a line of a file of rejected messages.
 type rejection struct {
 	Partition int32  `json:"partition"`
 	Offset    int64  `json:"offset"`
@@ -132,7 +132,7 @@ type rejection struct {
 	Encoding  string `json:"encoding,omitempty"` // base64 then
 }
 
-// Reject files a message that is no bizum.
+// Reject writes a message that is no bizum. Its errors are those of the disk.
 func (p *Part) Reject(offset int64, reason error, value []byte) error {
 	if err := p.openRejected(); err != nil {
 		return p.fail(err)
@@ -157,7 +157,7 @@ func (p *Part) Reject(offset int64, reason error, value []byte) error {
 	return nil
 }
 
-// open begins the file, if there is none.
+// open creates the draft, if there is none.
 func (p *Part) open() error {
 	if p.data != nil {
 		return nil
@@ -188,10 +188,10 @@ func (p *Part) openRejected() error {
 
 func (p *Part) span() span { return span{p.folder.Topic, p.partition, p.first, p.next - 1} }
 
-// Empty says whether there is nothing to publish.
+// Empty reports whether there are no messages to publish.
 func (p *Part) Empty() bool { return p.rows == 0 && p.bad == 0 }
 
-// Full says whether it is time to publish.
+// Full reports whether the file has reached Records or Bytes.
 func (p *Part) Full() bool {
 	size := p.badBytes
 	if p.writer != nil {
@@ -200,8 +200,8 @@ func (p *Part) Full() bool {
 	return p.rows+p.bad >= p.folder.Records || size >= p.folder.Bytes
 }
 
-// Publish closes the file and gives it its name; the next one begins after it. Where there was nothing but gaps there
-// is no file: only the position is noted, and the next file stands for them, too.
+// Publish completes the file and renames it to its name; the next one begins after it. If there were no messages, only
+// the position is written, and the next file covers the offsets, too. Its errors are those of the disk.
 func (p *Part) Publish() (File, error) {
 	if p.failed != nil || p.next == p.noted {
 		return File{}, p.failed
@@ -220,7 +220,7 @@ func (p *Part) Publish() (File, error) {
 }
 
 func (p *Part) publish() (File, error) {
-	if err := p.open(); err != nil { // where all was rejected, an empty file says that this was read
+	if err := p.open(); err != nil { // if all was rejected, an empty file covers the span
 		return File{}, err
 	}
 	s := p.span()
@@ -239,7 +239,7 @@ func (p *Part) publish() (File, error) {
 	return file, p.name(s)
 }
 
-// note writes the position down.
+// note writes the position to _bizumctl.json.
 func (p *Part) note(position position) error {
 	err := p.folder.change(func(now *state) (bool, error) {
 		now.Partitions[p.partition] = position
@@ -251,8 +251,7 @@ func (p *Part) note(position position) error {
 	return err
 }
 
-// finish makes the drafts whole and lasting. From here on they are left alone: if what comes next fails, the next start
-// finds out whether they count.
+// finish completes and syncs the drafts. If what follows fails, they stay: the next start renames or removes them.
 func (p *Part) finish() error {
 	if err := p.writer.Close(); err != nil {
 		return err
@@ -269,10 +268,10 @@ func (p *Part) finish() error {
 		}
 	}
 	p.data, p.writer, p.rejected = nil, nil, nil
-	return syncFolder(p.folder.dir) // or _bizumctl.json may last and the draft not
+	return syncFolder(p.folder.dir) // or _bizumctl.json may survive a crash and the draft not
 }
 
-// name gives the drafts of a span their names, the rejected first.
+// name renames the drafts of a span to their names, that of the rejected messages first.
 func (p *Part) name(s span) error {
 	extension := "." + format.Extension(p.folder.Format)
 	for _, n := range [...]struct{ from, to string }{
@@ -281,7 +280,7 @@ func (p *Part) name(s span) error {
 	} {
 		there, err := exists(n.from)
 		if err == nil && there {
-			err = put(n.from, n.to)
+			err = renameSynced(n.from, n.to)
 		}
 		if err != nil {
 			return err
@@ -290,7 +289,7 @@ func (p *Part) name(s span) error {
 	return nil
 }
 
-// Release throws away what was not published, and lets another process have the partition.
+// Release discards what was not published, and unlocks the partition.
 func (p *Part) Release() error {
 	var err error
 	for _, draft := range []*file{p.data, p.rejected} {

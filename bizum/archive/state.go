@@ -12,8 +12,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// state is _bizumctl.json: whose folder it is, and how far each partition is filed. Readers may delete the files, so
-// the files alone do not tell.
+// state is _bizumctl.json: which topic and format the folder is of, and the position of each partition. The names of
+// the files do not suffice for that, as readers may delete files.
 type state struct {
 	Cluster    string             `json:"cluster"`
 	Topic      string             `json:"topic"`
@@ -22,21 +22,22 @@ type state struct {
 	Partitions map[int32]position `json:"partitions"`
 }
 
-// position is how far a partition is filed. It is written when a file is whole and synced, but before it gets its name:
-// should the process die in between, the draft that begins at Closing is there still, and the next start names it. (If
-// it were written afterwards, a file that a reader had deleted by then would be written twice.) Where Closing is Next,
-// no file was being closed. Read may be beyond Next: the log had nothing in between, for which the next file will stand.
+// position is the position of a partition. It is written when a file is complete and synced, but before the file is
+// renamed: if the process dies in between, the draft that begins at Closing is there still, and the next start renames
+// it. (If it were written afterwards, a file that a reader had deleted by then would be written twice.) If Closing is
+// Next, no file was being closed. Read may be beyond Next: the log had no records in between, and the next file will
+// cover those offsets.
 type position struct {
 	Next    int64 `json:"next"`
 	Closing int64 `json:"closing"`
 	Read    int64 `json:"read"`
 }
 
-// patience is how long another process may take to write _bizumctl.json.
+// patience is how long another process may hold the lock of _bizumctl.json.
 const patience = time.Minute
 
-// change reads the state, lets edit change it, and writes it, with no other process doing so meanwhile. Edit answers
-// false if there is nothing to write.
+// change reads the state, calls edit with it, and writes it, unless edit returns false. It holds the lock meanwhile, so
+// no other process changes the state.
 func (f *Folder) change(edit func(*state) (bool, error)) error {
 	f.mu.Lock() // so that the partitions of this process do not wait for each other by polling
 	defer f.mu.Unlock()
@@ -48,7 +49,7 @@ func (f *Folder) change(edit func(*state) (bool, error)) error {
 			break
 		}
 		if time.Since(began) > patience {
-			return fmt.Errorf("another process has kept %s for %v: is it stopped?", lock.Path(), patience)
+			return fmt.Errorf("another process has held %s for %v: is it stopped?", lock.Path(), patience)
 		}
 	}
 	defer lock.Close()
@@ -71,10 +72,10 @@ func (f *Folder) change(edit func(*state) (bool, error)) error {
 	if err := errors.Join(err, draft.finish()); err != nil {
 		return err
 	}
-	return put(draft.Name(), filepath.Join(f.dir, stateFile))
+	return renameSynced(draft.Name(), filepath.Join(f.dir, stateFile))
 }
 
-// read answers the state, an empty one if there is none yet.
+// read returns the state, an empty one if there is none yet.
 func (f *Folder) read() (s state, err error) {
 	path := filepath.Join(f.dir, stateFile)
 	text, err := os.ReadFile(path)
@@ -92,7 +93,7 @@ func (f *Folder) read() (s state, err error) {
 	return s, nil
 }
 
-// claim makes a new folder ours, or makes sure that it is.
+// claim writes the state of a new folder, or compares that of an existing one.
 func (f *Folder) claim() error {
 	now, err := f.read()
 	if err != nil {
@@ -110,26 +111,26 @@ func (f *Folder) claim() error {
 	return f.compare(now)
 }
 
-// compare says what makes the folder somebody else's.
+// compare returns a WrongFolderError if the folder is of another topic or format.
 func (f *Folder) compare(s state) error {
 	switch {
 	case s.Topic != f.Topic:
-		return f.strange("of topic %q, not of %q", s.Topic, f.Topic)
+		return f.wrong("of topic %q, not of %q", s.Topic, f.Topic)
 	case s.Cluster != f.Cluster:
-		return f.strange("of topic %q on another cluster, %s; this one is %s", s.Topic, s.Cluster, f.Cluster)
+		return f.wrong("of topic %q on another cluster, %s; this one is %s", s.Topic, s.Cluster, f.Cluster)
 	case s.TopicID != f.TopicID:
-		return f.strange("of an earlier topic %q, which was deleted and made anew since", s.Topic)
+		return f.wrong("of an earlier topic %q, which was deleted and recreated since", s.Topic)
 	case s.Format != f.kind():
-		return f.strange("in %s, not %s", s.Format, f.kind())
+		return f.wrong("in %s, not %s", s.Format, f.kind())
 	}
 	return nil
 }
 
-func (f *Folder) strange(format string, args ...any) error {
-	return &StrangeError{f.dir, fmt.Sprintf(format, args...)}
+func (f *Folder) wrong(format string, args ...any) error {
+	return &WrongFolderError{f.dir, fmt.Sprintf(format, args...)}
 }
 
-// kind names the format as the state keeps it.
+// kind returns the format as the state names it.
 func (f *Folder) kind() string {
 	if f.Safe {
 		return f.Format + ", safe"

@@ -33,7 +33,7 @@ func step(operation, path string) error {
 		return nil
 	case what == "kill":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		time.Sleep(time.Hour) // it comes at once, but not in the middle of this line
+		time.Sleep(time.Hour) // the signal may take a moment
 	case what == "stop":
 		return syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}

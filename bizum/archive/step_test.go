@@ -41,7 +41,7 @@ func TestKilledAtStep(t *testing.T) {
 	}
 }
 
-// diesAt writes the log with one death, and answers whether it came.
+// diesAt writes the log with one death, and reports whether it came.
 func diesAt(t *testing.T, step, name string, seed uint64, deletes bool) bool {
 	t.Helper()
 	r := newReader(t.TempDir())

@@ -134,10 +134,11 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 	}))
 }
 
-// partitionLog is that of one partition of a ledger.
+// partitionLog returns the log of one partition of a ledger.
 func partitionLog(cluster *kafka.Cluster, group string, topics ledger.Topics, sourceID string,
 	partition int32) *kafka.PartitionLog {
-	return cluster.PartitionLog(group, topics.Source, sourceID, partition, topics.Entries, topics.Rejected)
+	return cluster.PartitionLog(kafka.PartitionLogConfig{Group: group, Source: topics.Source, SourceID: sourceID,
+		Outputs: []string{topics.Entries, topics.Rejected}, Partition: partition})
 }
 
 // check makes sure that the topics are still those with which we began.

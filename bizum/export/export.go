@@ -52,7 +52,7 @@ type export struct {
 }
 
 // Run writes until the topic's stops are reached, ctx ends, or an error. The figures are nil when nothing was begun.
-// The error may be archive.ErrTaken, an archive.StrangeError, or one of the rooms below.
+// The error may be archive.ErrTaken, an archive.WrongFolderError, or one of the rooms below.
 func Run(ctx context.Context, cluster *kafka.Cluster, topic *consumer.Consumer, config Config) (*Figures, error) {
 	folder, err := open(ctx, cluster, topic, config)
 	if err != nil {

@@ -158,7 +158,7 @@ func parquetRows(t *testing.T, file []byte) []parquetRow {
 
 func TestParquet(t *testing.T) {
 	sent := row("Íñigo", "", "clave \xff")
-	sent.Kind, sent.Amount, sent.Offset = bizum.Sent, bizum.MaxAmount, 1<<62
+	sent.Kind, sent.Amount, sent.Offset = bizum.Sent, bizum.AmountMax, 1<<62
 	sent.Timestamp = -1
 	file := written(t, format.FileOptions{Format: "parquet", Topic: "bizums"}, row("Maria", "Cena", "cuenta"), sent)
 	rows := parquetRows(t, file)

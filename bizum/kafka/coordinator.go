@@ -7,8 +7,8 @@ import (
 	"github.com/IBM/sarama"
 )
 
-// coordinator is a connection of its own to the broker that coordinates a group or a transactional id: sarama holds a
-// connection for the whole round trip of a request, and one for all partitions would make each commit wait for all.
+// coordinator is a connection to the broker that coordinates a group or a transactional id. Each partition has its own
+// ones: sarama holds a connection for the round trip of a request, so on a shared one each commit would wait for all.
 type coordinator struct {
 	cluster *Cluster
 	find    func() (*sarama.Broker, error)
@@ -36,7 +36,7 @@ func (c *Cluster) transactionCoordinator(id string) *coordinator {
 	}}
 }
 
-// request calls send with a connection to the coordinator, and returns its error. After one that is not the broker's, and
+// request calls send with a connection to the coordinator, and returns its error. After an error of the connection, and
 // after NOT_COORDINATOR and COORDINATOR_NOT_AVAILABLE, the next request looks the coordinator up again.
 func (c *coordinator) request(send func(*sarama.Broker) error) error {
 	c.mu.Lock()
@@ -64,7 +64,7 @@ func (c *coordinator) request(send func(*sarama.Broker) error) error {
 	return err
 }
 
-// close closes the connection, once a request that is still open has ended. It does not wait for that.
+// close closes the connection in the background, after a request in flight.
 func (c *coordinator) close() {
 	go func() {
 		c.mu.Lock()

@@ -38,7 +38,7 @@ func newPacker(t *testing.T) *packer {
 	return p
 }
 
-// pack answers Kafka's number of the codec, and the records compressed. Of snappy there are two framings: Java's and
+// pack returns Kafka's number of the codec, and the records compressed. Of snappy there are two framings: Java's and
 // librdkafka's, and a bare block; of zstd two kinds of frames, with the size of what is in them and without.
 func (p *packer) pack(t *testing.T, how string, records []byte) (codec int16, packed []byte) {
 	t.Helper()
@@ -125,9 +125,9 @@ func anyBatch(t *testing.T, rng *rand.Rand, pack *packer, first int64) (encoded 
 // The same bytes are the same records to sarama and to us.
 func TestAsSaramaReads(t *testing.T) {
 	t.Parallel()
-	answers, batches := 50, 200
+	responses, batches := 50, 200
 	if testing.Short() {
-		answers = 10
+		responses = 10
 	}
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -139,7 +139,7 @@ func TestAsSaramaReads(t *testing.T) {
 		fake.KeepControl()
 		return b.fetched(request, log), nil, true
 	})
-	for range answers {
+	for range responses {
 		log = nil
 		end := int64(0)
 		for range batches {

@@ -9,31 +9,30 @@ import (
 	"bizumctl/bizum/kafka/batch"
 )
 
-// unfoldBytes is the room for unfolded records that is enough for most: producers fill batches up to
-// 1 MiB of records.
-const unfoldBytes = 1<<20 + 64<<10
+// decompressBytes is the capacity that suffices for most batches: producers fill them up to 1 MiB of records.
+const decompressBytes = 1<<20 + 64<<10
 
-// delivery gathers the batches of an answer that a reader of committed records may see, unfolded and
-// checked, and delivers them some at a time.
+// delivery collects the batches of a response that a read_committed reader may see, decompressed and checked, and
+// delivers them some at a time.
 type delivery struct {
 	*reader
-	batches chan<- Batch
-	answer  *buffer
-	aborted *aborted
-	from    int64 // of what is gathered
+	batches  chan<- Batch
+	response *buffer
+	aborted  *aborted
+	from     int64 // of what is gathered
 
-	gathered []batch.Batch // in place of those that were parsed
-	bytes    int           // of records gathered
-	unfolded *buffer       // which some of them are in
+	gathered     []batch.Batch // reuses the array of the parsed ones
+	bytes        int           // of records gathered
+	decompressed *buffer       // holds the records of some of them
 }
 
-// add gathers a batch. If it is corrupt, nothing of it is gathered.
+// add collects a batch, unless its transaction was aborted. It returns a corruptError if the batch is corrupt.
 func (d *delivery) add(ctx context.Context, b *batch.Batch) error {
 	d.aborted.before(b.Last)
 	if b.Transactional() && !b.Control() && d.aborted.open[b.ProducerID] {
 		return nil
 	}
-	if err := d.unfold(ctx, b); err != nil {
+	if err := d.decompress(ctx, b); err != nil {
 		return err
 	}
 	if err := b.Check(); err != nil {
@@ -55,26 +54,26 @@ func (d *delivery) add(ctx context.Context, b *batch.Batch) error {
 	return nil
 }
 
-// unfold decompresses a batch into what room there is, or into more. More is tried in steps, because
-// no batch says truly how much it wants.
-func (d *delivery) unfold(ctx context.Context, b *batch.Batch) error {
-	if !b.Folded() {
+// decompress decompresses a batch into the buffer, and flushes first if there is no room left. A batch does not
+// reliably state its decompressed size, so larger buffers are tried in steps.
+func (d *delivery) decompress(ctx context.Context, b *batch.Batch) error {
+	if !b.Compressed() {
 		return nil
 	}
-	err := d.tryUnfold(ctx, b, unfoldBytes)
-	if errors.Is(err, batch.ErrShort) && len(d.unfolded.bytes) > 0 {
+	err := d.tryDecompress(ctx, b, decompressBytes)
+	if errors.Is(err, batch.ErrShort) && len(d.decompressed.bytes) > 0 {
 		if err := d.flush(ctx, b.First); err != nil {
 			return err
 		}
-		err = d.tryUnfold(ctx, b, unfoldBytes)
+		err = d.tryDecompress(ctx, b, decompressBytes)
 	}
-	for room := int64(4 * unfoldBytes); errors.Is(err, batch.ErrShort); room *= 4 {
-		if cap(d.unfolded.bytes) >= batch.MaxBytes {
-			return d.corrupt(b.First, fmt.Errorf("its records unfold to more than %d bytes", batch.MaxBytes))
+	for room := int64(4 * decompressBytes); errors.Is(err, batch.ErrShort); room *= 4 {
+		if cap(d.decompressed.bytes) >= batch.BytesMax {
+			return d.corrupt(b.First, fmt.Errorf("its records decompress to more than %d bytes", batch.BytesMax))
 		}
-		d.unfolded.release()
-		d.unfolded = nil
-		err = d.tryUnfold(ctx, b, min(room, batch.MaxBytes))
+		d.decompressed.release()
+		d.decompressed = nil
+		err = d.tryDecompress(ctx, b, min(room, batch.BytesMax))
 	}
 	if err != nil && ctx.Err() == nil {
 		return d.corrupt(b.First, err)
@@ -82,27 +81,26 @@ func (d *delivery) unfold(ctx context.Context, b *batch.Batch) error {
 	return err
 }
 
-// tryUnfold unfolds a batch behind those that are in the buffer already; the first one makes a
-// buffer of so many bytes.
-func (d *delivery) tryUnfold(ctx context.Context, b *batch.Batch, room int64) (err error) {
-	if d.unfolded == nil {
-		if d.unfolded, err = d.memory.unfolded.borrow(ctx, room); err != nil {
+// tryDecompress appends the records of a batch to the buffer. If there is no buffer, it borrows one of room bytes.
+func (d *delivery) tryDecompress(ctx context.Context, b *batch.Batch, room int64) (err error) {
+	if d.decompressed == nil {
+		if d.decompressed, err = d.memory.decompressed.borrow(ctx, room); err != nil {
 			return err
 		}
-		if d.unfolded.bytes == nil {
-			d.unfolded.bytes = make([]byte, 0, room)
+		if d.decompressed.bytes == nil {
+			d.decompressed.bytes = make([]byte, 0, room)
 		}
 	}
-	d.unfolded.bytes, err = d.memory.unfolder.Unfold(b, d.unfolded.bytes)
+	d.decompressed.bytes, err = d.memory.decompressor.Decompress(b, d.decompressed.bytes)
 	return err
 }
 
-// flush delivers what was gathered, and the position after it.
+// flush delivers the collected batches and the position after them.
 func (d *delivery) flush(ctx context.Context, next int64) error {
 	b := Batch{Topic: d.topic, Partition: d.partition, From: d.from, Next: next, first: d.from, end: math.MaxInt64,
-		batches: d.gathered, answer: d.answer, unfolded: d.unfolded}
-	b.answer.retain()
-	d.from, d.gathered, d.bytes, d.unfolded = next, d.gathered[len(d.gathered):], 0, nil
+		batches: d.gathered, response: d.response, decompressed: d.decompressed}
+	b.response.retain()
+	d.from, d.gathered, d.bytes, d.decompressed = next, d.gathered[len(d.gathered):], 0, nil
 	select {
 	case d.batches <- b:
 		return nil

@@ -169,13 +169,13 @@ func headersOf(h record.Headers) (list []string) {
 }
 
 // readBatch reads one batch.
-func readBatch(unfolder *batch.Unfolder, encoded []byte) (list []string, err error) {
+func readBatch(decompressor *batch.Decompressor, encoded []byte) (list []string, err error) {
 	b, rest, err := batch.Parse(encoded)
 	if err == nil && len(rest) > 0 {
 		err = errors.New("something after it")
 	}
-	if err == nil && b.Folded() {
-		_, err = unfolder.Unfold(&b, make([]byte, 0, 1<<16))
+	if err == nil && b.Compressed() {
+		_, err = decompressor.Decompress(&b, make([]byte, 0, 1<<16))
 	}
 	if err == nil {
 		err = b.Check()
@@ -243,7 +243,7 @@ func TestAsOthersEncode(t *testing.T) {
 	for codec := batch.None; codec <= batch.Zstd; codec++ {
 		compressors = append(compressors, batch.NewCompressor(codec))
 	}
-	unfolder, unpack := batch.NewUnfolder(), kgo.DefaultDecompressor()
+	decompressor, unpack := batch.NewDecompressor(), kgo.DefaultDecompressor()
 	builder := new(batch.Builder)
 	same := func(what string, got []string, err error, want []string) {
 		t.Helper()
@@ -262,7 +262,7 @@ func TestAsOthersEncode(t *testing.T) {
 			a := anyAppended(rng)
 			made := a.byUs(t, builder, compressors[a.codec])
 			all, ours = append(all, a), append(ours, made)
-			got, err := readBatch(unfolder, made)
+			got, err := readBatch(decompressor, made)
 			same("read by us", got, err, a.want(true))
 			got, err = readByFranz(unpack, made, !a.any)
 			same("read by franz-go", got, err, a.want(!a.any))
@@ -292,7 +292,7 @@ func TestAsOthersEncode(t *testing.T) {
 			if a.codec == batch.None && !bytes.Equal(encoded, ours[p]) {
 				t.Fatalf("encoded\n%x, by sarama\n%x", ours[p], encoded)
 			}
-			got, err := readBatch(unfolder, encoded)
+			got, err := readBatch(decompressor, encoded)
 			same("sarama's, read by us", got, err, a.want(true))
 		}
 		clear(bySarama)

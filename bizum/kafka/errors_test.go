@@ -21,7 +21,7 @@ var (
 	noHost    = &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "kafka"}}
 )
 
-func TestPassing(t *testing.T) {
+func TestRetriable(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want bool
@@ -62,7 +62,7 @@ func TestPassing(t *testing.T) {
 		{errors.New("something else"), false},
 		{nil, false},
 	} {
-		if got := passing(c.err); got != c.want {
+		if got := retriable(c.err); got != c.want {
 			t.Errorf("%v: %v", c.err, got)
 		}
 	}

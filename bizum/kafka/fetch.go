@@ -14,8 +14,8 @@ import (
 // Kafka 2.5 takes; Kafka 4 takes versions from 4 on.
 const fetchVersion = 11
 
-// fetchRequest asks for what a partition has from a position on, committed records only (KIP-98), in
-// no fetch session (KIP-227): one partition needs none.
+// fetchRequest requests the committed records of a partition from a position on (read_committed, KIP-98), outside of
+// fetch sessions (KIP-227), which help only with many partitions.
 func fetchRequest(topic string, partition int32, position int64, bytes int32) *kmsg.FetchRequest {
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, position, bytes
@@ -25,29 +25,28 @@ func fetchRequest(topic string, partition int32, position int64, bytes int32) *k
 	request.Version, request.Topics = fetchVersion, []kmsg.FetchRequestTopic{t}
 	request.MinBytes, request.MaxWaitMillis = 1, int32(fetchWait.Milliseconds())
 	request.IsolationLevel, request.SessionEpoch = int8(sarama.ReadCommitted), -1
-	// The partition's own limit is what counts: kfake leaves the aborted transactions out of an
-	// answer that this one has cut.
+	// Only PartitionMaxBytes limits the response: kfake leaves the aborted transactions out of a response that
+	// MaxBytes has cut.
 	request.MaxBytes = math.MaxInt32
 	return request
 }
 
-// fetched is the answer to a fetchRequest.
+// fetched is the response to a fetchRequest.
 type fetched struct {
 	throttle time.Duration // before the next request (KIP-219)
-	records  []byte        // batches, the last of them perhaps cut
+	records  []byte        // batches; the last one may be incomplete
 	aborted  []abortedTransaction
 }
 
-// abortedTransaction is one that ends with an abort and has records in the answer, or before it.
+// abortedTransaction is one that ends with an abort and has records in the response, or before it.
 type abortedTransaction struct{ producer, first int64 }
 
-var errFetchAnswer = errors.New("the broker's answer does not add up")
+var errFetchResponse = errors.New("the broker's response is malformed")
 
-// parseFetched reads an answer of version 11. It is not kmsg that does, because kmsg makes room for
-// as many topics and partitions as the answer claims to have; this one has those that were asked
-// for.
-func parseFetched(answer []byte, topic string, partition int32) (f fetched, err error) {
-	a := fields{rest: answer}
+// parseFetched decodes a Fetch response of version 11. It does not use kmsg, which allocates as many topics and
+// partitions as the response claims to have.
+func parseFetched(response []byte, topic string, partition int32) (f fetched, err error) {
+	a := fields{rest: response}
 	f.throttle = time.Duration(a.int32()) * time.Millisecond
 	code := a.int16()
 	a.int32() // of the session
@@ -56,7 +55,7 @@ func parseFetched(answer []byte, topic string, partition int32) (f fetched, err 
 		return f, sarama.KError(code)
 	}
 	if topics != 1 || string(a.bytes(int(a.int16()))) != topic || a.int32() != 1 || a.int32() != partition {
-		return f, errFetchAnswer
+		return f, errFetchResponse
 	}
 	code = a.int16()
 	a.int64() // high watermark
@@ -64,7 +63,7 @@ func parseFetched(answer []byte, topic string, partition int32) (f fetched, err 
 	a.int64() // start of the log
 	if transactions := a.int32(); transactions > 0 {
 		if int(transactions) > len(a.rest)/16 {
-			return f, errFetchAnswer
+			return f, errFetchResponse
 		}
 		for range transactions {
 			f.aborted = append(f.aborted, abortedTransaction{a.int64(), a.int64()})
@@ -76,14 +75,14 @@ func parseFetched(answer []byte, topic string, partition int32) (f fetched, err 
 	}
 	switch {
 	case a.bad || len(a.rest) > 0:
-		return f, errFetchAnswer
+		return f, errFetchResponse
 	case code != 0:
 		return f, sarama.KError(code)
 	}
 	return f, nil
 }
 
-// fields reads the fields of an answer one after the other. What is not there is 0, and bad.
+// fields decodes the fields of a response in order. A field beyond the end is 0, and sets bad.
 type fields struct {
 	rest []byte
 	bad  bool

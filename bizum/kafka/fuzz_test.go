@@ -37,8 +37,8 @@ func batchAt(first int64, producer batch.Producer, compression string, values ..
 	return placed
 }
 
-// answerOf encodes what a broker answers to a fetch.
-func answerOf(code int16, aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction, batches ...[]byte) []byte {
+// responseOf encodes a Fetch response.
+func responseOf(code int16, aborted []kmsg.FetchResponseTopicPartitionAbortedTransaction, batches ...[]byte) []byte {
 	partition := kmsg.NewFetchResponseTopicPartition()
 	partition.ErrorCode, partition.HighWatermark, partition.LastStableOffset = code, 100, 100
 	partition.AbortedTransactions, partition.RecordBatches = aborted, slices.Concat(batches...)
@@ -50,7 +50,7 @@ func answerOf(code int16, aborted []kmsg.FetchResponseTopicPartitionAbortedTrans
 }
 
 // repaired makes the checksums of batches right, or nothing gets past them, and their compression none or gzip: a few
-// bytes of the others may claim that they unfold to much, which is refused, but takes time.
+// bytes of the others may claim that they decompress to much, which is refused, but takes time.
 func repaired(records []byte) {
 	const atChecksum, covered, atCodec = 17, 21, 22
 	for {
@@ -65,7 +65,7 @@ func repaired(records []byte) {
 	}
 }
 
-// FuzzFetched: whatever a broker answers to a fetch, nothing panics, what is delivered rises from the position on, and
+// FuzzFetched: whatever a broker returns to a fetch, nothing panics, what is delivered rises from the position on, and
 // the position after it is where the next fetch goes on.
 func FuzzFetched(f *testing.F) {
 	none := batch.Producer{ID: -1, Epoch: -1, Sequence: -1}
@@ -73,30 +73,30 @@ func FuzzFetched(f *testing.F) {
 	marker := kmsg.RecordBatch{FirstOffset: 6, Magic: 2, ProducerID: 7, Attributes: 0x30, NumRecords: 1,
 		Records: []byte{20, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0}}
 	marker.Length = int32(len(marker.AppendTo(nil)) - 12)
-	for _, answer := range [][]byte{
-		answerOf(0, nil), answerOf(1, nil), answerOf(6, nil),
-		answerOf(0, nil, batchAt(3, none, "none", "a", "b", "c"), batchAt(6, none, "none", "d")),
-		answerOf(0, nil, batchAt(0, none, "gzip", "a", "b", "c", "d", "e", "f"), batchAt(9, none, "gzip", "g")),
-		answerOf(0, nil, batchAt(5, none, "none", "a", "b"), batchAt(7, none, "none", "c")[:70]),
-		answerOf(0, nil, batchAt(5, none, "none", "a", "b"), batchAt(6, none, "none", "c", "d")),
-		answerOf(0, []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 5}},
+	for _, response := range [][]byte{
+		responseOf(0, nil), responseOf(1, nil), responseOf(6, nil),
+		responseOf(0, nil, batchAt(3, none, "none", "a", "b", "c"), batchAt(6, none, "none", "d")),
+		responseOf(0, nil, batchAt(0, none, "gzip", "a", "b", "c", "d", "e", "f"), batchAt(9, none, "gzip", "g")),
+		responseOf(0, nil, batchAt(5, none, "none", "a", "b"), batchAt(7, none, "none", "c")[:70]),
+		responseOf(0, nil, batchAt(5, none, "none", "a", "b"), batchAt(6, none, "none", "c", "d")),
+		responseOf(0, []kmsg.FetchResponseTopicPartitionAbortedTransaction{{ProducerID: 7, FirstOffset: 5}},
 			batchAt(5, transactional, "none", "a"), marker.AppendTo(nil), batchAt(7, none, "none", "b")),
 	} {
-		f.Add(answer)
+		f.Add(response)
 	}
-	shared := newMemory(answersMax, unfoldedMax, batch.NewUnfolder())
-	f.Fuzz(func(t *testing.T, answered []byte) {
+	shared := newMemory(responseBytesMax, decompressedBytesMax, batch.NewDecompressor())
+	f.Fuzz(func(t *testing.T, encoded []byte) {
 		const position = 5
-		answer := &buffer{bytes: bytes.Clone(answered)}
-		fetched, err := parseFetched(answer.bytes, fuzzTopic, 0)
+		response := &buffer{bytes: bytes.Clone(encoded)}
+		fetched, err := parseFetched(response.bytes, fuzzTopic, 0)
 		if err != nil {
 			return
 		}
 		repaired(fetched.records)
 		r := &reader{topic: fuzzTopic, position: position, memory: shared}
-		answer.retain()
-		batches := make(chan Batch, len(answered)+1) // has room for all there can be
-		err = r.split(context.Background(), answer, fetched, batches)
+		response.retain()
+		batches := make(chan Batch, len(encoded)+1) // has room for all there can be
+		err = r.split(context.Background(), response, fetched, batches)
 		close(batches)
 		next, before := int64(position), int64(position-1)
 		for b := range batches {
@@ -116,11 +116,11 @@ func FuzzFetched(f *testing.F) {
 		if err == nil && next != r.position {
 			t.Fatalf("delivered up to %d, and going on at %d", next, r.position)
 		}
-		answer.release()
-		if !shared.unfolded.borrowed.TryAcquire(shared.unfolded.max) {
+		response.release()
+		if !shared.decompressed.borrowed.TryAcquire(shared.decompressed.max) {
 			t.Fatal("something is not given back")
 		}
-		shared.unfolded.borrowed.Release(shared.unfolded.max)
+		shared.decompressed.borrowed.Release(shared.decompressed.max)
 	})
 }
 
@@ -138,9 +138,9 @@ func (s *script) SetWriteDeadline(time.Time) error {
 	return nil
 }
 
-// FuzzProduced: whatever a broker answers to batches, nothing panics, and each one is told of once.
+// FuzzProduced: whatever a broker returns to batches, nothing panics, and done is called once for each.
 func FuzzProduced(f *testing.F) {
-	answer := func(correlation, code int16, partition int32) []byte {
+	response := func(correlation, code int16, partition int32) []byte {
 		p := kmsg.NewProduceResponseTopicPartition()
 		p.Partition, p.ErrorCode, p.BaseOffset = partition, code, 42
 		response := kmsg.NewPtrProduceResponse()
@@ -149,29 +149,29 @@ func FuzzProduced(f *testing.F) {
 		body := response.AppendTo(binary.BigEndian.AppendUint32(nil, uint32(correlation)))
 		return append(binary.BigEndian.AppendUint32(nil, uint32(len(body))), body...)
 	}
-	f.Add(slices.Concat(answer(1, 0, 0), answer(2, 0, 1), answer(3, 0, 2)))
-	f.Add(slices.Concat(answer(1, 0, 0), answer(2, 45, 1)))
-	f.Add(slices.Concat(answer(1, 0, 0), answer(3, 0, 2)))
-	f.Add(answer(1, 0, 0)[:20])
+	f.Add(slices.Concat(response(1, 0, 0), response(2, 0, 1), response(3, 0, 2)))
+	f.Add(slices.Concat(response(1, 0, 0), response(2, 45, 1)))
+	f.Add(slices.Concat(response(1, 0, 0), response(3, 0, 2)))
+	f.Add(response(1, 0, 0)[:20])
 	f.Fuzz(func(t *testing.T, says []byte) {
 		const asked = 3
 		p := &produceConn{fetchConn: &fetchConn{Conn: &script{says: bytes.NewReader(says)},
 			broker: sarama.NewBroker("localhost:9092"), timeout: time.Minute, silence: new(silence)},
 			formatter: kmsg.NewRequestFormatter()}
-		var told [asked]int
+		var calls [asked]int
 		for i := range int32(asked) {
 			if err := p.produce("", fuzzTopic, i, []byte("a batch"), func(offset int64, err error) {
-				told[i]++
-				if err == nil && i > 0 && told[i-1] == 0 {
-					t.Errorf("batch %d is told of before the one before it", i)
+				calls[i]++
+				if err == nil && i > 0 && calls[i-1] == 0 {
+					t.Errorf("batch %d is done before the one before it", i)
 				}
 			}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		p.receive()
-		if told != [asked]int{1, 1, 1} {
-			t.Errorf("told %v times", told)
+		if calls != [asked]int{1, 1, 1} {
+			t.Errorf("done was called %v times", calls)
 		}
 		if err := p.produce("", fuzzTopic, 0, nil, nil); err == nil {
 			t.Error("a connection that has ended takes more")

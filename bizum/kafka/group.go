@@ -12,15 +12,14 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// leaveTimeout is how long leaving may take. After that the group removes us when the session times out.
+// leaveTimeout limits LeaveGroup; after that the group removes us when the session times out.
 const leaveTimeout = time.Second
 
-// sessionMin is how long a session lasts that did not break at once.
-const sessionMin = 30 * time.Second
+// sessionDurationMin is after which a session counts as stable, so that the pauses begin small again.
+const sessionDurationMin = 30 * time.Second
 
-// Group shares a topic's partitions with the other members of a consumer group, and keeps their positions in Kafka.
-// Sarama does the membership only: its claims are paused, and our own reader reads, because sarama's holds the
-// connection on which positions would be committed.
+// Group is a member of a consumer group: it is assigned some of a topic's partitions and commits positions to Kafka.
+// Sarama does the membership only (see sarama.go); our own reader reads.
 type Group struct {
 	// Joined, if set, is called at the start of each session with the partitions that are ours. It must return soon.
 	Joined func(partitions []int32)
@@ -32,21 +31,21 @@ type Group struct {
 	coordinator *coordinator
 }
 
-// Claim is a partition that is ours until the session ends.
+// Claim is a partition that is assigned to us until the session ends.
 type Claim struct {
 	Partition  int32
-	share      int // how many partitions are ours in this session
+	claimed    int // number of partitions assigned to us in this session
 	group      *Group
 	generation int32
 	member     string
 }
 
-// Group prepares to join a group. It does not connect; its error is one of the configuration. The caller closes the Group
-// after Run.
+// Group prepares to join a group. It does not connect; its error is one of the configuration. The caller closes the
+// Group after Run.
 func (c *Cluster) Group(name, topic string) (*Group, error) {
 	conf := clientConfig(c.config)
-	conf.Metadata.Retry.Max = 2                       // also how often a heartbeat is tried
-	conf.Metadata.RefreshFrequency = 10 * time.Second // finds partitions that were added
+	conf.Metadata.Retry.Max = 2                       // heartbeats are retried as often
+	conf.Metadata.RefreshFrequency = 10 * time.Second // to find added partitions
 	conf.Consumer.Group.Session.Timeout = c.config.SessionTimeout
 	conf.Consumer.Group.Heartbeat.Interval = c.config.SessionTimeout / 6
 	conf.Consumer.Offsets.AutoCommit.Enable = false
@@ -57,7 +56,7 @@ func (c *Cluster) Group(name, topic string) (*Group, error) {
 		return nil, fmt.Errorf("group %q: %w", name, reason(err))
 	}
 	go func() {
-		for range members.Errors() { // Run meets what matters; unread, they would block the library
+		for range members.Errors() { // Consume returns what matters; unread, they block sarama
 		}
 	}()
 	return &Group{cluster: c, name: name, topic: topic, members: members, coordinator: c.groupCoordinator(name)}, nil
@@ -75,14 +74,14 @@ func (g *Group) Close() {
 // partition that it is assigned; ctx of own ends when the partition is revoked, and own should then commit and return
 // soon. When the session is lost, or own returns an error after which a new session may help (of a PartitionLog or a
 // TransactionalPartition), it joins again. It returns nil when ctx ends, the first other error of own, or an error of
-// joining that does not pass.
+// joining that is not retriable.
 func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Claim) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	handler := &claims{group: g, own: own, stop: stop, leaving: func() bool { return ctx.Err() != nil },
 		wait: wait{cluster: g.cluster}}
 	defer handler.wait.over(false)
-	var failing time.Time // since when no session came about
+	var failing time.Time // since when no session began
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = 100*time.Millisecond, 5*time.Second
 	for ctx.Err() == nil {
@@ -93,14 +92,14 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		case ctx.Err() != nil:
 		case handler.joined:
 			failing = time.Time{}
-		case err != nil && !passing(err) && !lostSession(err):
+		case err != nil && !retriable(err) && !lostSession(err):
 			return fmt.Errorf("group %q: %w", g.name, reason(err))
 		case failing.IsZero():
 			failing = time.Now()
 		case time.Since(failing) > patience:
-			handler.wait.tell(err)
+			handler.wait.report(err)
 		}
-		if !handler.broken || time.Since(began) > sessionMin {
+		if !handler.broken || time.Since(began) > sessionDurationMin {
 			pause.Reset()
 		}
 		select { // a session that ends at once must not make a tight loop
@@ -113,7 +112,7 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 	return handler.err
 }
 
-// claims is what sarama calls for a session of the group.
+// claims is the sarama.ConsumerGroupHandler.
 type claims struct {
 	group   *Group
 	own     func(ctx context.Context, claim *Claim) error
@@ -147,16 +146,17 @@ func (h *claims) Setup(session sarama.ConsumerGroupSession) error {
 
 func (h *claims) Cleanup(sarama.ConsumerGroupSession) error { return nil }
 
-// ConsumeClaim must not return before its session ends, for that would end it for all partitions.
+// ConsumeClaim returns when the session ends, or to end it: sarama ends the session for all partitions when a claim
+// returns.
 func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.ConsumerGroupClaim) error {
 	h.group.members.Pause(map[string][]int32{claim.Topic(): {claim.Partition()}})
 	go func() {
-		for range claim.Messages() { // paused: it only closes, at the session's end
+		for range claim.Messages() { // no messages: it is paused
 		}
 	}()
 	ctx := session.Context()
-	share := len(session.Claims()[claim.Topic()])
-	err := h.own(ctx, &Claim{claim.Partition(), share, h.group, session.GenerationID(), session.MemberID()})
+	claimed := len(session.Claims()[claim.Topic()])
+	err := h.own(ctx, &Claim{claim.Partition(), claimed, h.group, session.GenerationID(), session.MemberID()})
 	if lostSession(err) {
 		return err
 	}
@@ -178,14 +178,15 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 	return nil
 }
 
-// lostSession reports whether the group has gone on without us: another member has, or will have, our partitions.
+// lostSession reports whether the group has a new generation: another member has, or will have, our partitions.
 func lostSession(err error) bool {
 	return errors.Is(err, sarama.ErrIllegalGeneration) || errors.Is(err, sarama.ErrUnknownMemberId) ||
 		errors.Is(err, sarama.ErrRebalanceInProgress) || errors.Is(err, sarama.ErrFencedInstancedId)
 }
 
-// Commit commits the position of a partition that is ours, the next offset to read, without a transaction. It retries
-// what passes; if the session is lost, so that the position was not taken, Run joins again after its error.
+// Commit commits the position of the partition, the next offset to read, without a transaction. It retries what is
+// retriable until ctx ends. If the session was lost, the position is not committed, and Run joins again after the
+// error.
 func (c *Claim) Commit(ctx context.Context, position int64) error {
 	g := c.group
 	request := sarama.NewOffsetCommitRequest(g.cluster.conf, g.name)
@@ -213,7 +214,7 @@ type Position struct {
 }
 
 // Committed returns the group's positions, of all the partitions. It waits for transactions that are being completed
-// (RequireStable, KIP-447) and retries what passes, until ctx ends.
+// (RequireStable, KIP-447) and retries what is retriable, until ctx ends.
 func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]Position, error) {
 	return g.cluster.committed(ctx, g.coordinator, g.name, g.topic, partitions)
 }

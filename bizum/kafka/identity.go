@@ -8,7 +8,7 @@ import (
 )
 
 // Identity returns the ids of the cluster and of a topic. A recreated topic has another id (KIP-516); it is empty from
-// brokers before 2.8. It retries what passes, such as a topic that does not exist yet, until ctx ends.
+// brokers before 2.8. It retries what is retriable, such as a topic that does not exist yet, until ctx ends.
 func (c *Cluster) Identity(ctx context.Context, topic string) (cluster, id string, err error) {
 	response, err := persist(ctx, c, func() (*sarama.MetadataResponse, error) {
 		address, err := c.leader(topic, 0)

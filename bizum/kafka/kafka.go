@@ -1,5 +1,5 @@
-// Package kafka moves records in and out of topics, and keeps positions and groups. It knows sarama, and nothing about
-// money.
+// Package kafka reads and writes the records of topics, and commits positions of consumer groups. It knows sarama, and
+// nothing about money.
 package kafka
 
 import (
@@ -20,46 +20,47 @@ import (
 	"bizumctl/bizum/kafka/batch"
 )
 
-// What callers may meet and act on.
+// Errors that callers may act on.
 var (
 	// ErrUnreachable means that no broker answered the first request.
 	ErrUnreachable = errors.New("no broker answers")
 	// ErrNoTopic means that the cluster has no such topic.
 	ErrNoTopic = errors.New("topic does not exist")
-	// ErrNewTopic means that another topic has taken the name of the one that was read.
-	ErrNewTopic = errors.New("the topic was deleted and made anew")
+	// ErrNewTopic means that the topic of that name is not the one that was read before.
+	ErrNewTopic = errors.New("the topic was deleted and recreated")
 )
 
-// errFenced is what sarama has no text for.
+// errFenced replaces sarama.ErrProducerFenced, which has no useful text.
 var errFenced = errors.New("another producer took over our transactional id")
 
-// Limits of time. A person is told after patience what is being waited for.
+// Timeouts. A wait is reported after patience.
 const (
-	retryPause   = 50 * time.Millisecond // the first one; each is longer than the one before
+	retryPause   = 50 * time.Millisecond // the first one; they grow
 	firstContact = 4500 * time.Millisecond
 	patience     = 3 * time.Second
 	dialTimeout  = 3 * time.Second
 )
 
-// limits are those of the times above that tests make shorter.
+// limits are the timeouts that tests shorten.
 type limits struct {
 	patience time.Duration // patience
 	silent   time.Duration // silentTimeout
 }
 
-// Config says where the cluster is and how the waiting is told.
+// Config is how to reach a cluster and where to report waits.
 type Config struct {
 	Brokers        []string
 	ClientID       string
-	SessionTimeout time.Duration // of a group's member that died; 0: 6 s
-	// Notice is told, in words, what is being waited for and when that is over. It is called from several goroutines.
+	SessionTimeout time.Duration // after which a group removes a member that died; 0: 6 s
+	// Notice, if set, is called with a text for the user when a wait takes long and when it is over, from several
+	// goroutines.
 	Notice func(string)
-	// Log takes the lines of the client library's log; nil: there is none.
+	// Log receives the log of the client library, unless it is nil.
 	Log io.Writer
 }
 
-// Cluster is the way to the brokers. Each Reader and Writer has connections of its own, because sarama holds a
-// connection for the whole round trip of a request; this client only looks up who leads what.
+// Cluster is a client of a Kafka cluster. Each Reader and Writer has connections of its own, because sarama holds a
+// connection for the whole round trip of a request; this client only looks up leaders.
 type Cluster struct {
 	config Config
 	client sarama.Client
@@ -71,15 +72,13 @@ type Cluster struct {
 
 	outage struct {
 		sync.Mutex
-		waits int    // that have been told of
-		text  string // that was told last
+		waits int    // that were reported and go on
+		text  string // reported last
 	}
 }
 
-// process guards what sarama has only once for the whole process; the first Open decides.
-var process sync.Once
-
-// Open prepares a cluster. It does not connect: the first request does.
+// Open returns a client of a cluster. It does not connect: the first request does. Its errors are those of the
+// configuration.
 func Open(config Config) (*Cluster, error) {
 	process.Do(func() {
 		if config.Log != nil {
@@ -96,32 +95,19 @@ func Open(config Config) (*Cluster, error) {
 		return nil, fmt.Errorf("brokers %q: %w", strings.Join(config.Brokers, ","), err)
 	}
 	return &Cluster{config: config, client: client, conf: clientConfig(config),
-		memory:       newMemory(answersMax, unfoldedMax, batch.NewUnfolder()),
+		memory:       newMemory(responseBytesMax, decompressedBytesMax, batch.NewDecompressor()),
 		produceConns: produceConns{open: make(map[leaderConn]*produceConn)},
 		limits:       limits{patience: patience, silent: silentTimeout}}, nil
 }
 
-// clientConfig turns off the client's own retries: persist has ours, which know a context and tell what they wait for.
-func clientConfig(config Config) *sarama.Config {
-	c := sarama.NewConfig()
-	c.ClientID = config.ClientID
-	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, dialer{dialTimeout}
-	c.Net.ReadTimeout = produceTimeout + 2*time.Second
-	c.Metadata.Full = false
-	c.Metadata.AllowAutoTopicCreation = false
-	c.Metadata.RefreshFrequency = 0
-	c.Metadata.Retry.Max = 0
-	return c
-}
-
-// Close closes the connections of look-ups and of writers.
+// Close closes the connections of look-ups and of writers. Those of readers and groups end with their calls.
 func (c *Cluster) Close() {
 	c.client.Close()
 	c.produceConns.close()
 }
 
-// Partitions lists a topic's partitions. It asks once: errors are ErrUnreachable and ErrNoTopic, or what the cluster
-// holds against us.
+// Partitions returns a topic's partitions. It asks once, without retries; its errors are ErrUnreachable, ErrNoTopic or
+// another error of the cluster.
 func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error) {
 	ctx, cancel := context.WithTimeout(ctx, firstContact)
 	defer cancel()
@@ -134,7 +120,7 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("%w at %s in time; is that the port of a Kafka broker?", ErrUnreachable, c.Addresses())
-	case errors.Is(err, sarama.ErrOutOfBrokers) || isStranger(err):
+	case errors.Is(err, sarama.ErrOutOfBrokers) || isNotKafka(err):
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.Addresses(), reason(err))
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
 		return nil, fmt.Errorf("%q: %w", topic, ErrNoTopic)
@@ -144,26 +130,17 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 	return partitions, nil
 }
 
-// refresh looks up anew who leads what. That a partition has no leader just now is for whoever wants that partition.
-func (c *Cluster) refresh(topic string) error {
-	err := c.client.RefreshMetadata(topic)
-	if errors.Is(err, sarama.ErrLeaderNotAvailable) {
-		return nil
-	}
-	return err
-}
-
-// Addresses names the brokers we were given.
+// Addresses returns the configured brokers, separated by commas.
 func (c *Cluster) Addresses() string { return strings.Join(c.config.Brokers, ",") }
 
-// Where an offset may be asked for, besides the time of a record in milliseconds.
+// Positions for Offset, besides a timestamp in milliseconds (ListOffsets).
 const (
 	Start int64 = sarama.OffsetOldest
-	End   int64 = sarama.OffsetNewest // the last stable offset: what an open transaction holds back is not there yet
+	End   int64 = sarama.OffsetNewest // the last stable offset: open transactions lie beyond it
 )
 
-// Offset answers the offset of Start, of End, or of the first record with at least this timestamp; for a time after
-// every record it answers the End.
+// Offset returns the offset of Start, of End, or of the first record whose timestamp is at least at; the End if there
+// is no such record. It retries what is retriable until ctx ends.
 func (c *Cluster) Offset(ctx context.Context, topic string, partition int32, at int64) (int64, error) {
 	offset, err := c.askOffset(ctx, topic, partition, at, sarama.ReadCommitted)
 	if err == nil && offset < 0 && at != End {
@@ -172,7 +149,7 @@ func (c *Cluster) Offset(ctx context.Context, topic string, partition int32, at 
 	return offset, err
 }
 
-// highWatermark answers the offset after the last record, whether committed or not.
+// highWatermark returns the offset after the last record, committed or not.
 func (c *Cluster) highWatermark(ctx context.Context, topic string, partition int32) (int64, error) {
 	return c.askOffset(ctx, topic, partition, End, sarama.ReadUncommitted)
 }
@@ -182,7 +159,7 @@ func (c *Cluster) askOffset(ctx context.Context, topic string, partition int32, 
 	offset, err := persist(ctx, c, func() (int64, error) {
 		offset, err := c.offset(topic, partition, at, isolation)
 		if err != nil {
-			_ = c.client.RefreshMetadata(topic) // the leader may have moved; the next try meets any error itself
+			_ = c.client.RefreshMetadata(topic) // the leader may have moved; if this fails, so does the next try
 		}
 		return offset, err
 	})
@@ -192,7 +169,7 @@ func (c *Cluster) askOffset(ctx context.Context, topic string, partition int32, 
 	return offset, nil
 }
 
-// bounds answers where a partition starts and ends.
+// bounds returns the Start and End of a partition.
 func (c *Cluster) bounds(ctx context.Context, topic string, partition int32) (start, end int64, err error) {
 	if start, err = c.Offset(ctx, topic, partition, Start); err == nil {
 		end, err = c.Offset(ctx, topic, partition, End)
@@ -210,7 +187,7 @@ func (c *Cluster) offset(topic string, partition int32, at int64, isolation sara
 	request.AddBlock(topic, partition, at, 1)
 	response, err := leader.GetAvailableOffsets(request)
 	if err != nil {
-		_ = leader.Close() // it is dead already
+		_ = leader.Close() // the connection has failed; its own error adds nothing
 		return 0, err
 	}
 	block := response.GetBlock(topic, partition)
@@ -220,7 +197,7 @@ func (c *Cluster) offset(topic string, partition int32, at int64, isolation sara
 	return block.Offset, orNil(block.Err)
 }
 
-// leader is the address of a partition's leader.
+// leader returns the address of a partition's leader.
 func (c *Cluster) leader(topic string, partition int32) (string, error) {
 	if err := c.refresh(topic); err != nil {
 		return "", err
@@ -232,36 +209,24 @@ func (c *Cluster) leader(topic string, partition int32) (string, error) {
 	return leader.Addr(), nil
 }
 
-// open makes a connection of the caller's own.
+// open returns a connection for the caller alone.
 func (c *Cluster) open(address string) (*sarama.Broker, error) { return connected(address, c.conf) }
 
-func connected(address string, conf *sarama.Config) (*sarama.Broker, error) {
-	broker := sarama.NewBroker(address)
-	if err := broker.Open(conf); err != nil {
-		return nil, err
-	}
-	if _, err := broker.Connected(); err != nil {
-		return nil, err
-	}
-	return broker, nil
-}
-
-// persist tries until it succeeds, meets an error that waiting does not mend, or ctx ends. When that takes long, in
-// many tries or in one that hangs, it tells so.
+// persist calls try until it succeeds, returns an error that is not retriable, or ctx ends. A wait longer than
+// patience, for many tries or for one, is reported. When ctx ends, a try that still runs is abandoned (see await).
 func persist[T any](ctx context.Context, c *Cluster, try func() (T, error)) (T, error) {
 	return persistEvery(ctx, c, retryPause, try)
 }
 
-// persistEvery is persist with another first pause; each pause is longer than the one before.
+// persistEvery is persist with another first pause; the pauses grow.
 func persistEvery[T any](ctx context.Context, c *Cluster, first time.Duration, try func() (T, error)) (T, error) {
 	var silence silence
 	silence.begin()
 	return retry(ctx, c, first, silence.lasts, func() (T, error) { return await(ctx, try) })
 }
 
-// retry is persistEvery for tries that heed ctx themselves, and that know for how long the broker has
-// been silent: one that takes long to send much is not waited for. It leaves nothing behind. Silent may
-// be called by another goroutine.
+// retry is persistEvery for a try that heeds ctx itself, and that reports how long the broker has been silent: one that
+// sends much for long is not waited for. It abandons no goroutine. Silent is called by another goroutine.
 func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent func() time.Duration,
 	try func() (T, error)) (T, error) {
 	var mu sync.Mutex
@@ -269,9 +234,9 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 	var failing time.Time // since when
 	var trying, over bool
 	wait := wait{cluster: c}
-	var told *time.Timer
-	mu.Lock() // until told is set
-	told = time.AfterFunc(c.limits.patience, func() {
+	var report *time.Timer
+	mu.Lock() // until report is set
+	report = time.AfterFunc(c.limits.patience, func() {
 		mu.Lock()
 		defer mu.Unlock()
 		waited := silent()
@@ -281,10 +246,10 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 		switch {
 		case ctx.Err() != nil || over:
 		case waited >= c.limits.patience:
-			wait.tell(last)
+			wait.report(last)
 		default:
 			const soon = 20 * time.Millisecond // a try may be at work, and fail
-			told.Reset(max(c.limits.patience-waited, soon))
+			report.Reset(max(c.limits.patience-waited, soon))
 		}
 	})
 	mu.Unlock()
@@ -295,7 +260,7 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 		trying = true
 		mu.Unlock()
 		result, err := try()
-		if err != nil && !passing(err) {
+		if err != nil && !retriable(err) {
 			err = backoff.Permanent(err)
 		}
 		return result, err
@@ -305,36 +270,36 @@ func retry[T any](ctx context.Context, c *Cluster, first time.Duration, silent f
 		last, trying = err, false
 		if failing.IsZero() {
 			failing = time.Now()
-			told.Reset(c.limits.patience)
+			report.Reset(c.limits.patience)
 		}
 		if time.Since(failing) >= c.limits.patience {
-			wait.tell(err) // it may be for another reason by now
+			wait.report(err) // the reason may have changed
 		}
 	}))
-	told.Stop()
-	mu.Lock() // it may be telling just now
+	report.Stop()
+	mu.Lock() // report may be running
 	defer mu.Unlock()
 	over = true
 	wait.over(err == nil)
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, cause) {
-		err = ctx.Err() // backoff answers why ctx ended, which is not what the caller asked
+		err = ctx.Err() // backoff returns the cause, callers expect ctx.Err
 	}
 	return result, err
 }
 
-// wait is something that is being waited for, and whether that was told.
+// wait is one thing that is waited for.
 type wait struct {
-	cluster *Cluster
-	told    bool
+	cluster  *Cluster
+	reported bool
 }
 
-// tell says what is being waited for. All the waits of a cluster are told as one, for they are mostly of one cause.
-func (w *wait) tell(cause error) {
+// report reports the wait. All waits of a cluster are reported as one, as they mostly have one cause.
+func (w *wait) report(cause error) {
 	c := w.cluster
 	c.outage.Lock()
 	defer c.outage.Unlock()
-	if !w.told {
-		w.told = true
+	if !w.reported {
+		w.reported = true
 		c.outage.waits++
 	}
 	text := "no answer yet"
@@ -347,56 +312,28 @@ func (w *wait) tell(cause error) {
 	c.outage.text = text
 }
 
-// over ends the wait, and tells that there was an answer when nothing else is waited for.
-func (w *wait) over(answered bool) {
+// over ends the wait. If it was the last reported one and ended with a response, that is reported, too.
+func (w *wait) over(responded bool) {
 	c := w.cluster
 	c.outage.Lock()
 	defer c.outage.Unlock()
-	if !w.told {
+	if !w.reported {
 		return
 	}
-	w.told = false
+	w.reported = false
 	c.outage.waits--
 	if c.outage.waits > 0 {
 		return
 	}
 	c.outage.text = ""
-	if answered {
+	if responded {
 		c.notice("%s answers again", c.Addresses())
 	}
 }
 
-// await runs a call of sarama, which knows no context, and leaves it behind when ctx ends first.
-func await[T any](ctx context.Context, call func() (T, error)) (T, error) {
-	return awaitOr(ctx, call, func(T) {})
-}
-
-// awaitOr is await, and abandons what a call returns that was left behind.
-func awaitOr[T any](ctx context.Context, call func() (T, error), abandon func(T)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result)
-	go func() {
-		value, err := call()
-		select {
-		case done <- result{value, err}:
-		case <-ctx.Done():
-			abandon(value)
-		}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
-}
-
-// passing says whether an error goes away by itself: a broker is down or starting, or a leader is being elected.
-func passing(err error) bool {
+// retriable reports whether an error may go away by itself (Kafka's RetriableException): a broker is down or starting,
+// or a leader is being elected.
+func retriable(err error) bool {
 	var code sarama.KError
 	if errors.As(err, &code) {
 		switch code {
@@ -411,7 +348,7 @@ func passing(err error) bool {
 		}
 		return false
 	}
-	if isStranger(err) {
+	if isNotKafka(err) {
 		return false
 	}
 	var network net.Error
@@ -421,14 +358,14 @@ func passing(err error) bool {
 		errors.Is(err, sarama.ErrBrokerNotFound) || errors.Is(err, sarama.ErrControllerNotAvailable)
 }
 
-// notice tells what a person should know.
+// notice reports something to the user.
 func (c *Cluster) notice(format string, args ...any) {
 	if c.config.Notice != nil {
 		c.config.Notice(fmt.Sprintf(format, args...))
 	}
 }
 
-// orNil turns the protocol's code for success into no error.
+// orNil returns nil for the code NONE, else the code.
 func orNil(code sarama.KError) error {
 	if code == sarama.ErrNoError {
 		return nil
@@ -436,19 +373,18 @@ func orNil(code sarama.KError) error {
 	return code
 }
 
-// reason digs out of sarama's and net's wrapping the words that help a person.
+// reason returns the part of an error of sarama or net that helps the user, without their wrapping.
 func reason(err error) error {
 	var (
 		lookup  *net.DNSError
 		address *net.AddrError
 		op      *net.OpError
 		code    sarama.KError
-
-		stranger *strangerError
+		peer    *notKafkaError
 	)
 	switch {
-	case errors.As(err, &stranger):
-		return stranger
+	case errors.As(err, &peer):
+		return peer
 	case errors.As(err, &lookup):
 		return fmt.Errorf("host %q not found", lookup.Name)
 	case errors.As(err, &address):
@@ -471,7 +407,7 @@ func reason(err error) error {
 	return err
 }
 
-// cause takes the system call's name off an error: "connect: connection refused" says nothing more than its end.
+// cause strips the name of the system call: "connect: connection refused" says no more than "connection refused".
 func cause(err error) error {
 	var call *os.SyscallError
 	if errors.As(err, &call) {

@@ -123,12 +123,12 @@ func (b *bench) transact(end kgo.TransactionEndTry, partition int32, values ...s
 	b.awaitEnd(partition, before+int64(len(values))+1)
 }
 
-// awaitEnd waits for the marker of a transaction, which Kafka writes after it has answered.
+// awaitEnd waits for the marker of a transaction, which Kafka writes after it has responded.
 func (b *bench) awaitEnd(partition int32, want int64) {
 	b.Helper()
 	for b.end(partition) < want {
 		b.must(b.ctx.Err())
-		time.Sleep(10 * time.Millisecond) // between two questions
+		time.Sleep(10 * time.Millisecond) // between two requests
 	}
 }
 
@@ -422,7 +422,7 @@ func TestOutOfRange(t *testing.T) {
 	}
 }
 
-// Each of the broker's passing answers, and each way of losing a connection, leaves every record there once, in order.
+// Each retriable error of the broker, and each way of losing a connection, leaves every record there once, in order.
 func TestFaults(t *testing.T) {
 	produce := []kmsg.Key{kmsg.Produce}
 	for name, fault := range map[string]kfake.Fault{
@@ -501,18 +501,18 @@ func TestLeaderMoves(t *testing.T) {
 	}
 }
 
-// refusal answers a produce request with an error for each of its partitions.
+// refusal responds to a produce request with an error for each of its partitions.
 func refusal(request kmsg.Request, code int16) kmsg.Response {
 	produce := request.(*kmsg.ProduceRequest)
 	response := produce.ResponseKind().(*kmsg.ProduceResponse)
 	for _, topic := range produce.Topics {
-		answer := kmsg.ProduceResponseTopic{Topic: topic.Topic}
+		result := kmsg.ProduceResponseTopic{Topic: topic.Topic}
 		for _, p := range topic.Partitions {
 			partition := kmsg.NewProduceResponseTopicPartition()
 			partition.Partition, partition.ErrorCode = p.Partition, code
-			answer.Partitions = append(answer.Partitions, partition)
+			result.Partitions = append(result.Partitions, partition)
 		}
-		response.Topics = append(response.Topics, answer)
+		response.Topics = append(response.Topics, result)
 	}
 	return response
 }
@@ -608,7 +608,7 @@ func TestTransactionalBatches(t *testing.T) {
 	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b", "c"})
 }
 
-// A broker that cuts the first questions for a producer id is asked again.
+// A broker that cuts the first requests for a producer id gets more.
 func TestProducerIDRefused(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -625,8 +625,8 @@ func TestProducerIDRefused(t *testing.T) {
 }
 
 // A transaction that the broker takes for completed, but whose marker is missing where it matters, is ended by the new
-// owner. No broker of the tests can be made to lose a marker, so one pretends to, until a transaction that has all of ours
-// in it has ended.
+// owner. No broker of the tests can be made to lose a marker, so one pretends to, until a transaction that has all of
+// ours in it has ended.
 func TestHangingTransaction(t *testing.T) {
 	for _, lost := range []string{"position", "output"} {
 		t.Run(lost, func(t *testing.T) {
@@ -640,10 +640,10 @@ func TestHangingTransaction(t *testing.T) {
 			b.must(err)
 			var asked atomic.Int32
 			hangs, part := true, map[string]bool{} // what is in the transaction
-			control := func(key kmsg.Key, answer func(kmsg.Request) kmsg.Response) {
+			control := func(key kmsg.Key, respond func(kmsg.Request) kmsg.Response) {
 				fake.ControlKey(int16(key), func(request kmsg.Request) (kmsg.Response, error, bool) {
 					fake.KeepControl()
-					response := answer(request)
+					response := respond(request)
 					return response, nil, response != nil
 				})
 			}
@@ -692,7 +692,8 @@ func TestHangingTransaction(t *testing.T) {
 			b.must(err)
 			defer group.Close()
 			err = group.Run(b.ctx, func(ctx context.Context, claim *kafka.Claim) error {
-				log := b.cluster.PartitionLog("group", b.topic, topic.ID, claim.Partition, output, rejected)
+				log := b.cluster.PartitionLog(kafka.PartitionLogConfig{Group: "group", Source: b.topic,
+					SourceID: topic.ID, Outputs: []string{output, rejected}, Partition: claim.Partition})
 				defer log.Close()
 				transactional := claim.Transactional(log)
 				defer transactional.Close()
@@ -719,8 +720,8 @@ func TestHangingTransaction(t *testing.T) {
 	}
 }
 
-// A session that ends while a question waits for a better answer is joined again: what ended it, a heartbeat that was
-// cut, is no answer.
+// A session that ends while a request is retried is joined again: what ended it, a heartbeat that was cut, is no
+// response.
 func TestSessionEndsInAWait(t *testing.T) {
 	fake := fakeCluster(t, kfake.GroupMinSessionTimeout(time.Second))
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -758,7 +759,7 @@ func TestSessionEndsInAWait(t *testing.T) {
 	}
 }
 
-// slowListener's next connection answers only after a while.
+// slowListener's next connection responds only after a while.
 type slowListener struct {
 	net.Listener
 	while atomic.Int64
@@ -783,9 +784,9 @@ func (c *slowConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-// A broker that hangs just as we connect gives sarama an answer to another question. That is no error, and no sign of a
-// corrupt log.
-func TestLateAnswer(t *testing.T) {
+// A broker that hangs just as we connect gives sarama the response to another request. That is no error, and no sign of
+// a corrupt log.
+func TestLateResponse(t *testing.T) {
 	var listener *slowListener
 	fake := fakeCluster(t, kfake.ListenFn(func(string, string) (net.Listener, error) {
 		l, err := net.Listen("tcp", "localhost:0")
@@ -902,7 +903,7 @@ func TestLastingError(t *testing.T) {
 	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
 }
 
-// A broker that refuses for good, with a reason that is usually passing, is an error after a while.
+// A broker that refuses for good, with a retriable error, is an error after a while.
 func TestRefusedForGood(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -964,7 +965,7 @@ func TestCorruptBatch(t *testing.T) {
 		switch {
 		case asked.FetchOffset == 1:
 			partition.RecordBatches = bad
-		case asked.PartitionMaxBytes == 1: // one batch at least, as Kafka answers
+		case asked.PartitionMaxBytes == 1: // one batch at least, as Kafka returns
 			partition.RecordBatches = good
 		default:
 			partition.RecordBatches = append(good, bad...)
@@ -987,7 +988,7 @@ func TestCorruptBatch(t *testing.T) {
 	}
 }
 
-// A batch that unfolds to less than it says is corrupt, though its checksum is right.
+// A batch that decompresses to less than it claims is corrupt, though its checksum is right.
 func TestTruncatedCompression(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -1178,8 +1179,8 @@ func TestGroup(t *testing.T) {
 	}
 }
 
-// A topic that is deleted and made anew while it is read is not taken for the old one, however long it is.
-func TestTopicMadeAnew(t *testing.T) {
+// A topic that is deleted and recreated while it is read is not taken for the old one, however long it is.
+func TestTopicRecreated(t *testing.T) {
 	address, forget := os.Getenv("BIZUMCTL_TEST_BROKERS"), func() {}
 	if address == "" { // forgets its topics when it is started again
 		broker, err := devbroker.Start("localhost:0", "")
@@ -1269,7 +1270,7 @@ func TestUnreachable(t *testing.T) {
 	}
 }
 
-// muteServer accepts and never answers.
+// muteServer accepts and never responds.
 func muteServer(t *testing.T) string {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {

@@ -11,41 +11,39 @@ import (
 	"bizumctl/bizum/kafka/batch"
 )
 
-// What the readers of a cluster hold together, in bytes, however many they are: answers of brokers
-// as they came, and records unfolded from them.
+// Limits of what all readers of a cluster hold together: responses of brokers, and records decompressed from them.
 const (
-	answersMax  = 12 << 20
-	unfoldedMax = 12 << 20
+	responseBytesMax     = 12 << 20
+	decompressedBytesMax = 12 << 20
 )
 
-// memory is what readers share. A reader that would pass a bound waits until others have released
-// something. A single batch may be larger than the bound, up to batch.MaxBytes: it waits until it is
-// alone.
+// memory is shared by readers. A reader that would exceed a limit waits until others have released memory. A single
+// batch may be larger than the limit, up to batch.BytesMax: its reader waits until it is alone.
 type memory struct {
-	answers, unfolded *pool
-	unfolder          *batch.Unfolder
-	readers           atomic.Int32
+	responses, decompressed *pool
+	decompressor            *batch.Decompressor
+	readers                 atomic.Int32
 }
 
-func newMemory(answers, unfolded int64, unfolder *batch.Unfolder) *memory {
-	return &memory{answers: newPool(answers), unfolded: newPool(unfolded), unfolder: unfolder}
+func newMemory(responses, decompressed int64, decompressor *batch.Decompressor) *memory {
+	return &memory{responses: newPool(responses), decompressed: newPool(decompressed), decompressor: decompressor}
 }
 
-// What a reader asks for at once, at most and at least. A fetch takes the broker a while, however
-// small it is, so a reader that is alone asks for much; the answer fits a power of two.
+// The least and the most that a reader requests at once. A fetch has a fixed cost, so a reader that is alone requests
+// much; the response fits a power of two.
 const (
 	fetchBytesMax = 4<<20 - 1<<10
 	fetchBytesMin = 256<<10 - 1<<10
 )
 
-// share is how much each reader may ask for: it has up to three answers, one in use, one ready and
-// one that is being received.
-func (m *memory) share() int32 {
-	share := m.answers.max/3/int64(max(m.readers.Load(), 1)) - 1<<10
-	return int32(min(max(share, fetchBytesMin), fetchBytesMax))
+// fetchBytes returns how much each reader may request: it holds up to three responses, one in use, one ready and one
+// being received.
+func (m *memory) fetchBytes() int32 {
+	each := m.responses.max/3/int64(max(m.readers.Load(), 1)) - 1<<10
+	return int32(min(max(each, fetchBytesMin), fetchBytesMax))
 }
 
-// pool lends buffers that have no more than max bytes together.
+// pool lends buffers of no more than max bytes in total.
 type pool struct {
 	max      int64
 	borrowed *semaphore.Weighted
@@ -59,7 +57,7 @@ func newPool(max int64) *pool {
 	return &pool{max: max, borrowed: semaphore.NewWeighted(max)}
 }
 
-// buffer is a borrowed one. Whoever made it is its first user.
+// buffer is a reference-counted buffer, borrowed from a pool.
 type buffer struct {
 	bytes   []byte
 	batches []batch.Batch // in bytes
@@ -68,8 +66,8 @@ type buffer struct {
 	users   atomic.Int32
 }
 
-// borrow waits for room for so many bytes, or for ctx to end. The buffer's capacity may be 0 all the
-// same: room for what a peer has only promised is not allocated yet.
+// borrow waits until size bytes are free in the pool, or ctx ends. The capacity of the buffer may be 0 all the same: a
+// peer has only announced the bytes, so they are not allocated yet.
 func (p *pool) borrow(ctx context.Context, size int64) (*buffer, error) {
 	cost := min(size, p.max)
 	if err := p.borrowed.Acquire(ctx, cost); err != nil {
@@ -95,10 +93,10 @@ func (p *pool) take(size int64) *buffer {
 	return &buffer{pool: p}
 }
 
-// retain adds a user.
+// retain adds a reference.
 func (b *buffer) retain() { b.users.Add(1) }
 
-// release takes a user away. After the last one the buffer goes back, and is good no more.
+// release removes a reference. After the last one the buffer returns to the pool and must not be used.
 func (b *buffer) release() {
 	if b.users.Add(-1) > 0 {
 		return
@@ -110,7 +108,7 @@ func (b *buffer) release() {
 }
 
 func (p *pool) giveBack(b *buffer) {
-	const batches = 2 << 20 // a small pool, too, keeps what batches of the usual size came in
+	const batches = 2 << 20 // a small pool, too, retains buffers for batches of the usual size
 	p.mu.Lock()
 	if size := int64(cap(b.bytes)); size > 0 && p.size+size <= max(p.max, batches) {
 		b.bytes, b.batches = b.bytes[:0], b.batches[:0]

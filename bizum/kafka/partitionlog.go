@@ -13,54 +13,64 @@ import (
 // committed. TransactionalPartition writes.
 //
 // All reading is read_committed (KIP-98): what an open transaction has written, and what comes after it, is not there
-// yet. An error is final: what passes is retried, without limit where no limit is named, until ctx ends.
+// yet. An error is final: what is retriable is retried, without limit where no limit is named, until ctx ends.
 type PartitionLog struct {
-	cluster   *Cluster
-	group     string
-	source    string // topic
-	sourceID  string
-	outputs   []string // topics
-	partition int32
+	cluster *Cluster
+	config  PartitionLogConfig
 
 	groupCoordinator *coordinator
 }
 
+// PartitionLogConfig names what a PartitionLog reads.
+type PartitionLogConfig struct {
+	Group     string
+	Source    string   // topic
+	SourceID  string   // of the source topic when the work began, see Topic
+	Outputs   []string // topics
+	Partition int32
+}
+
 // PartitionLog returns the log of one partition. It connects with the first request. If the source topic no longer has
-// the id sourceID, methods that read the source return ErrNewTopic. The caller closes it.
-func (c *Cluster) PartitionLog(group, source, sourceID string, partition int32, outputs ...string) *PartitionLog {
-	return &PartitionLog{cluster: c, group: group, source: source, sourceID: sourceID, outputs: outputs,
-		partition: partition, groupCoordinator: c.groupCoordinator(group)}
+// the id SourceID, methods that read the source return ErrNewTopic. The caller closes it.
+func (c *Cluster) PartitionLog(config PartitionLogConfig) *PartitionLog {
+	return &PartitionLog{cluster: c, config: config, groupCoordinator: c.groupCoordinator(config.Group)}
 }
 
 // Close closes the connection to the group's coordinator.
 func (l *PartitionLog) Close() { l.groupCoordinator.close() }
 
 // Committed returns the position that the group has committed in the source partition, -1 if there is none, and its
-// metadata. It waits for a transaction that is being completed (RequireStable, KIP-447), up to 20 s. After an error only
-// a new session helps: Group.Run joins again.
+// metadata. It waits for a transaction that is being completed (RequireStable, KIP-447), up to 20 s. After an error
+// only a new session helps: Group.Run joins again.
 func (l *PartitionLog) Committed(ctx context.Context) (position int64, metadata string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stableTimeout)
 	defer cancel()
-	all, err := l.cluster.committed(ctx, l.groupCoordinator, l.group, l.source, []int32{l.partition})
+	committed, err := l.committed(ctx)
 	if err != nil {
 		return 0, "", sessionError{error: err}
 	}
-	return all[l.partition].Offset, all[l.partition].Metadata, nil
+	return committed.Offset, committed.Metadata, nil
+}
+
+func (l *PartitionLog) committed(ctx context.Context) (Position, error) {
+	partition := l.config.Partition
+	all, err := l.cluster.committed(ctx, l.groupCoordinator, l.config.Group, l.config.Source, []int32{partition})
+	return all[partition], err
 }
 
 // Bounds returns the first offset of our partition of a topic and its last stable offset. For the source, the error is
 // ErrNewTopic if the topic was recreated.
 func (l *PartitionLog) Bounds(ctx context.Context, topic string) (start, end int64, err error) {
-	if topic == l.source {
+	if topic == l.config.Source {
 		found, err := l.cluster.Topic(ctx, topic)
-		if err == nil && found.ID != l.sourceID {
+		if err == nil && found.ID != l.config.SourceID {
 			err = ErrNewTopic
 		}
 		if err != nil {
 			return 0, 0, err
 		}
 	}
-	return l.cluster.bounds(ctx, topic, l.partition)
+	return l.cluster.bounds(ctx, topic, l.config.Partition)
 }
 
 // ReadSource calls deliver for each batch of the source partition from position on, with the position after it, until
@@ -68,14 +78,15 @@ func (l *PartitionLog) Bounds(ctx context.Context, topic string) (start, end int
 // OutOfRangeError if the partition has no such position, and ErrNewTopic if the topic was recreated.
 func (l *PartitionLog) ReadSource(ctx context.Context, position int64,
 	deliver func(next int64, records iter.Seq[*record.Record]) error) error {
-	return l.cluster.reader(l.source, l.sourceID, l.partition, position).run(ctx, func(b Batch) error {
+	r := l.cluster.reader(l.config.Source, l.config.SourceID, l.config.Partition, position)
+	return r.run(ctx, func(b Batch) error {
 		return deliver(b.Next, b.Records)
 	})
 }
 
-// ReadToEnd is Cluster.ReadToEnd: it calls each for the records of any partition of a topic, from an offset, or from the
-// partition's start if that is higher, up to the last stable offset at the time of the call. It returns that start and
-// that end.
+// ReadToEnd is Cluster.ReadToEnd: it calls each for the records of any partition of a topic, from an offset, or from
+// the partition's start if that is higher, up to the last stable offset at the time of the call. It returns that start
+// and that end.
 func (l *PartitionLog) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	return l.cluster.ReadToEnd(ctx, topic, partition, from, each)
@@ -84,8 +95,8 @@ func (l *PartitionLog) ReadToEnd(ctx context.Context, topic string, partition in
 // stableTimeout is longer than a transaction of ours can be open and Kafka takes to notice that it timed out.
 const stableTimeout = 2 * transactionTimeout
 
-// AwaitStable waits until every record that our partitions of the outputs have now is committed or aborted, but no longer
-// than a transaction can be open that nobody ends; then it returns nil too.
+// AwaitStable waits until every record that our partitions of the outputs have now is committed or aborted, but no
+// longer than a transaction can be open that nobody ends; then it returns nil too.
 func (l *PartitionLog) AwaitStable(ctx context.Context) error {
 	_, err := l.awaitStable(ctx, stableTimeout)
 	return err
@@ -95,10 +106,10 @@ func (l *PartitionLog) AwaitStable(ctx context.Context) error {
 func (l *PartitionLog) awaitStable(ctx context.Context, timeout time.Duration) (stable bool, err error) {
 	wait, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for _, topic := range l.outputs {
-		written, err := l.cluster.highWatermark(wait, topic, l.partition)
+	for _, topic := range l.config.Outputs {
+		written, err := l.cluster.highWatermark(wait, topic, l.config.Partition)
 		for lastStable := int64(0); err == nil && lastStable < written; {
-			lastStable, err = l.cluster.Offset(wait, topic, l.partition, End)
+			lastStable, err = l.cluster.Offset(wait, topic, l.config.Partition, End)
 			time.Sleep(transactionPause) // between two requests
 		}
 		if err != nil && wait.Err() != nil {

@@ -14,18 +14,17 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// produceVersion is the last one that a broker of Kafka 2.5 answers in full; Kafka 4 takes versions
+// produceVersion is the newest version whose response has no errors per record (KIP-467); Kafka 4 supports versions
 // from 3 on.
 const produceVersion = 7
 
-// produceAnswerMax is more than the answer for one partition has.
-const produceAnswerMax = 64 << 10
+// produceResponseBytesMax is more than the response for one partition has.
+const produceResponseBytesMax = 64 << 10
 
-// produceConn is a connection on which batches are sent, several at a time, as Kafka's protocol
-// allows: a broker answers in the order of the requests. It may be used by several goroutines.
+// produceConn is a connection on which several Produce requests are in flight at a time: a broker responds in the order
+// of the requests. Several goroutines may use it.
 //
-// A broker that throttles us (KIP-219) reads no further from the connection for that time, so there
-// is nothing to wait for here.
+// A broker that throttles us (KIP-219) stops reading from the connection for that time, so we do not have to wait.
 type produceConn struct {
 	*fetchConn
 	address   string
@@ -33,9 +32,9 @@ type produceConn struct {
 
 	mu      sync.Mutex // held while a request is sent, which may take long
 	waiting []produced
-	err     error // why the connection is of no use any more
+	err     error // why the connection has failed
 
-	failed atomic.Bool // whether there is an err
+	failed atomic.Bool // whether err is set, readable without mu
 }
 
 // produceConns are the connections that all writers of a cluster share.
@@ -47,8 +46,8 @@ type produceConns struct {
 	opening singleflight.Group
 }
 
-// leaderConn names a connection to a broker. A broker handles one request of a connection at a time, so
-// its partitions share a few connections, not one.
+// leaderConn identifies a connection to a broker. A broker handles one request of a connection at a time, so the
+// partitions it leads share a few connections rather than one.
 type leaderConn struct {
 	address string
 	number  uint32
@@ -56,8 +55,8 @@ type leaderConn struct {
 
 const connsPerLeader = 4
 
-// produceConn returns the connection to a partition's leader. It opens one without holding the lock: a
-// broker may take long to answer, and others must not wait for it. Those who want the same one do.
+// produceConn returns the connection to a partition's leader. It opens one without holding the lock, so that others do
+// not wait for a slow broker; callers that need the same connection share one attempt.
 func (c *Cluster) produceConn(topic string, partition int32) (*produceConn, error) {
 	address, err := c.leader(topic, partition)
 	if err != nil {
@@ -81,7 +80,7 @@ func (c *Cluster) produceConn(topic string, partition int32) (*produceConn, erro
 	return conn, err
 }
 
-// get returns the connection that there is of a name, nil if there is none, or one that has failed.
+// get returns the open connection of that name, nil if there is none or it has failed.
 func (p *produceConns) get(name leaderConn) (*produceConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,7 +94,7 @@ func (p *produceConns) get(name leaderConn) (*produceConn, error) {
 	return conn, nil
 }
 
-// put keeps a connection for the others.
+// put makes a connection available to all writers.
 func (p *produceConns) put(name leaderConn, conn *produceConn) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +115,7 @@ func (p *produceConns) close() {
 	}
 }
 
-// produced is a request without an answer yet.
+// produced is a request in flight.
 type produced struct {
 	topic       string
 	partition   int32
@@ -131,13 +130,13 @@ func (c *Cluster) newProduceConn(address string) (*produceConn, error) {
 	}
 	p := &produceConn{fetchConn: conn, address: address,
 		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID))}
-	_ = p.SetReadDeadline(time.Time{}) // until something is asked
+	_ = p.SetReadDeadline(time.Time{}) // until there is a request
 	go p.receive()
 	return p, nil
 }
 
-// produce sends a batch. Unless it returns an error, done is called once: with the offset of the
-// batch's first record, or with an error of the broker or the connection. It must not block.
+// produce sends a batch. Unless it returns an error, it calls done once, with the offset of the batch's first record or
+// with an error of the broker or the connection. Done must not block.
 func (p *produceConn) produce(transactionalID, topic string, partition int32, batch []byte,
 	done func(offset int64, err error)) error {
 	q := kmsg.NewProduceRequestTopicPartition()
@@ -163,44 +162,44 @@ func (p *produceConn) produce(transactionalID, topic string, partition int32, ba
 		p.waiting = p.waiting[:len(p.waiting)-1]
 		p.err = err
 		p.failed.Store(true)
-		go p.fail(err) // the others' answers do not come any more either
+		go p.fail(err) // so have the requests in flight
 		return err
 	}
 	return nil
 }
 
-// receive hands out the answers until the connection ends.
+// receive calls done for each response until the connection ends.
 func (p *produceConn) receive() {
-	var answer []byte
+	var response []byte
 	for {
 		var head [8]byte
 		_, err := receive(p, head[:0], len(head), p.heard)
 		a := fields{rest: head[:]}
 		size, correlation := int(a.int32())-4, a.int32()
-		if err == nil && (size < 0 || size > produceAnswerMax) {
-			err = &strangerError{fmt.Sprintf("the answer of the broker at %s claims to have %d bytes", p.address, size)}
+		if err == nil && (size < 0 || size > produceResponseBytesMax) {
+			err = &notKafkaError{fmt.Sprintf("the response of the broker at %s claims to have %d bytes", p.address, size)}
 		}
 		if err == nil {
-			answer, err = receive(p, answer[:0], size, p.heard)
+			response, err = receive(p, response[:0], size, p.heard)
 		}
 		var asked produced
 		if err == nil {
-			asked, err = p.answered(correlation)
+			asked, err = p.dequeue(correlation)
 		}
 		if err != nil {
 			p.fail(err)
 			return
 		}
-		asked.done(parseProduced(answer, asked.topic, asked.partition))
+		asked.done(parseProduced(response, asked.topic, asked.partition))
 	}
 }
 
-// answered takes the request that has been answered.
-func (p *produceConn) answered(correlation int32) (asked produced, err error) {
+// dequeue removes and returns the oldest request in flight, whose correlation id must be that of the response.
+func (p *produceConn) dequeue(correlation int32) (asked produced, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.waiting) == 0 || p.waiting[0].correlation != correlation {
-		return asked, errForeignAnswer
+		return asked, errOtherResponse
 	}
 	asked = p.waiting[0]
 	p.waiting = append(p.waiting[:0], p.waiting[1:]...)
@@ -211,10 +210,10 @@ func (p *produceConn) answered(correlation int32) (asked produced, err error) {
 	return asked, nil
 }
 
-// fail closes the connection, and tells those who wait for answers.
+// fail closes the connection and fails the requests in flight.
 func (p *produceConn) fail(err error) {
 	p.failed.Store(true)
-	_ = p.Close() // first, for it ends a request that is being sent
+	_ = p.Close() // before mu is locked: it unblocks a request that is being sent
 	p.mu.Lock()
 	p.err = cmp.Or(p.err, err)
 	waiting := p.waiting
@@ -225,13 +224,13 @@ func (p *produceConn) fail(err error) {
 	}
 }
 
-var errProduceAnswer = errors.New("the broker's answer to a batch does not add up")
+var errProduceResponse = errors.New("the broker's response to a batch is malformed")
 
-// parseProduced reads an answer of version 7.
-func parseProduced(answer []byte, topic string, partition int32) (offset int64, err error) {
-	a := fields{rest: answer}
+// parseProduced decodes a Produce response of version 7.
+func parseProduced(response []byte, topic string, partition int32) (offset int64, err error) {
+	a := fields{rest: response}
 	if a.int32() != 1 || string(a.bytes(int(a.int16()))) != topic || a.int32() != 1 || a.int32() != partition {
-		return -1, errProduceAnswer
+		return -1, errProduceResponse
 	}
 	code := a.int16()
 	offset = a.int64()
@@ -239,7 +238,7 @@ func parseProduced(answer []byte, topic string, partition int32) (offset int64, 
 	a.int64() // start of the log
 	a.int32() // throttle time
 	if a.bad || len(a.rest) > 0 {
-		return -1, errProduceAnswer
+		return -1, errProduceResponse
 	}
 	return offset, orNil(sarama.KError(code))
 }

@@ -30,10 +30,10 @@ func TestConnsDoNotWait(t *testing.T) {
 	}
 }
 
-// What took long but did not fail is no reason to tell that something is waited for, when then it does.
-func TestRetryTellsOfFailures(t *testing.T) {
-	var told []string
-	c := &Cluster{config: Config{Notice: func(text string) { told = append(told, text) }}}
+// A try that took long before it failed is not reported as a wait if the next one succeeds at once.
+func TestRetryReportsFailures(t *testing.T) {
+	var notices []string
+	c := &Cluster{config: Config{Notice: func(text string) { notices = append(notices, text) }}}
 	c.limits.patience = 20 * time.Millisecond
 	tries := 0
 	_, err := retry(t.Context(), c, time.Millisecond, func() time.Duration { return 0 }, func() (struct{}, error) {
@@ -43,17 +43,17 @@ func TestRetryTellsOfFailures(t *testing.T) {
 		time.Sleep(2 * c.limits.patience) // at work on something else
 		return struct{}{}, io.ErrUnexpectedEOF
 	})
-	if err != nil || len(told) > 0 {
-		t.Errorf("%v, and %q", err, told)
+	if err != nil || len(notices) > 0 {
+		t.Errorf("%v, and %q", err, notices)
 	}
 }
 
-// Tries that fail are told of as soon as they have failed for that long, however long the pauses between them are.
-func TestRetryTellsInTime(t *testing.T) {
-	told := make(chan string, 1)
+// Failing tries are reported as soon as they have failed for patience, however long the pauses between them are.
+func TestRetryReportsInTime(t *testing.T) {
+	notices := make(chan string, 1)
 	c := &Cluster{config: Config{Notice: func(text string) {
 		select {
-		case told <- text:
+		case notices <- text:
 		default:
 		}
 	}}}
@@ -67,12 +67,12 @@ func TestRetryTellsInTime(t *testing.T) {
 		ended <- err
 	}()
 	select {
-	case text := <-told:
+	case text := <-notices:
 		if !strings.Contains(text, "closed the connection") {
 			t.Error(text)
 		}
 	case <-time.After(10 * time.Second):
-		t.Error("nothing was told")
+		t.Error("nothing was reported")
 	}
 	stop()
 	if err := <-ended; !errors.Is(err, context.Canceled) {

@@ -16,46 +16,44 @@ import (
 	"bizumctl/bizum/record"
 )
 
-// The reader. It promises
+// The reader guarantees
 //
-//   - every committed record from a position on, once and in order, and the position after what it
-//     has delivered, which moves on over markers, aborted records and what compaction has taken;
-//   - that a batch which is not what it says stops it, with topic/partition@offset, after all the
-//     good ones before it and before anything of it is used;
-//   - to wait for whatever passes: a broker that is away, a leader that moves, a connection that is
-//     cut, if need be in the middle of an answer;
+//   - every committed record from a position on, once and in order, and the position after what it has delivered,
+//     which also advances over markers, aborted records and compacted ones;
+//   - that a corrupt batch ends the read with an error that names topic/partition@offset, after all batches before it
+//     were delivered and before anything of it is;
+//   - retries: a broker that is down, a new leader, a lost connection, even in the middle of a response;
 //   - bounded memory, however many partitions are read and whatever they hold (see memory).
 //
-// It relies on Kafka's fetch protocol as of KIP-98 (read_committed: nothing after the last stable
-// offset is sent, and aborted transactions are listed) and KIP-74 (the first batch of an answer is
-// whole, however large). Sarama opens and authenticates its connections; what is said on them then
-// is in connection.go and fetch.go, how batches are read in package batch.
+// It relies on Kafka's fetch protocol as of KIP-98 (read_committed: nothing after the last stable offset is sent, and
+// aborted transactions are listed) and KIP-74 (the first batch of a response is complete, however large). Sarama opens
+// and authenticates its connections; the requests on them are in connection.go and fetch.go, the decoding of batches in
+// package batch.
 
-// A fetch waits at the broker for the first record that comes, at most fetchWait.
+// fetchWait is how long a broker waits for a record before it returns an empty response.
 const fetchWait = 500 * time.Millisecond
 
-// deliverBytes is about how many bytes of records are delivered at once: few enough that what was
-// checked is still near the processor when it is used.
+// deliverBytes is about how many bytes of records are delivered at once: few enough that they are in the processor's
+// cache still from the check.
 const deliverBytes = 512 << 10
 
-// Batch is some committed records of a partition. Next is the position after it, which moves on even
-// where there are no records. It is good until the function that it was handed to returns, and so
-// are the keys and values of its records.
+// Batch holds committed records of a partition. Next is the position after them, which advances even where there are
+// no records. The batch, and the keys and values of its records, are valid until the function it was passed to returns.
 type Batch struct {
 	Topic      string
 	Partition  int32
 	From, Next int64
 
-	first, end       int64 // offsets that are wanted
-	batches          []batch.Batch
-	answer, unfolded *buffer // which the records are in
+	first, end             int64 // offsets to deliver, end excluded
+	batches                []batch.Batch
+	response, decompressed *buffer // hold the records
 }
 
-// Records goes through the batch in order. The record that it yields is one and the same each time.
+// Records yields the records of the batch in order. It reuses the Record.
 func (b *Batch) Records(yield func(*record.Record) bool) {
 	for i := range b.batches {
 		for r := range b.batches[i].Records {
-			if r.Offset < b.first { // a fetch brings whole batches, also what lies before the position
+			if r.Offset < b.first { // a fetch returns complete batches, with records before the position
 				continue
 			}
 			if r.Offset >= b.end {
@@ -68,53 +66,55 @@ func (b *Batch) Records(yield func(*record.Record) bool) {
 	}
 }
 
-// Limit leaves out the records before the offset first, and those from end on.
+// Limit restricts Records to the offsets from first to before end.
 func (b *Batch) Limit(first, end int64) {
 	b.first, b.end = max(b.first, first), min(b.end, end)
 }
 
 func (b *Batch) release() {
-	clear(b.batches) // they are part of the answer, which others may still use, and would keep what was unfolded
-	for _, used := range []*buffer{b.answer, b.unfolded} {
+	// The batches are part of the response, which may be in use still, and would keep the decompressed records alive.
+	clear(b.batches)
+	for _, used := range []*buffer{b.response, b.decompressed} {
 		if used != nil {
 			used.release()
 		}
 	}
 }
 
-// OutOfRangeError means that the log no longer has, or does not yet have, the position that was
-// asked for.
+// OutOfRangeError means that the position is before the start of the log or after its end.
 type OutOfRangeError struct {
 	Topic      string
 	Partition  int32
 	Position   int64
-	Start, End int64 // what the log has
+	Start, End int64 // of the log
 }
 
 func (e *OutOfRangeError) Error() string {
 	if e.Position > e.End {
-		return fmt.Sprintf("%s/%d ends at offset %d, before position %d: was the topic made anew?",
+		return fmt.Sprintf("%s/%d ends at offset %d, before position %d: was the topic recreated?",
 			e.Topic, e.Partition, e.End, e.Position)
 	}
 	return fmt.Sprintf("%s/%d starts at offset %d: %d offsets from %d on are gone",
 		e.Topic, e.Partition, e.Start, e.Start-e.Position, e.Position)
 }
 
-// corruptError means that the log, or an answer, is not what it says.
+// corruptError means that a batch, or a response, cannot be decoded.
 type corruptError struct {
-	place string
-	cause error
+	position string
+	cause    error
 }
 
 func (e *corruptError) Error() string {
-	return fmt.Sprintf("corrupt batch at %s: %v", e.place, e.cause)
+	return fmt.Sprintf("corrupt batch at %s: %v", e.position, e.cause)
 }
 
-// Read hands the committed records of a partition, from position on, to deliver, batch by batch,
-// until deliver returns an error, ctx ends, or reading cannot go on. While deliver is at work, what
-// comes next is fetched and unfolded. A broker that is away is waited for. A batch may be empty:
-// each fetchWait brings one, so that whoever is at the end learns it. The position being outside the
-// log is an OutOfRangeError, another topic of the same name is ErrNewTopic.
+// Read calls deliver with the committed records of a partition from position on, batch by batch. While deliver runs,
+// the next batches are fetched and decompressed. A batch may be empty: at the end of the log one arrives every
+// fetchWait.
+//
+// Read retries what is retriable, such as a broker that is down, without limit. It returns the error of deliver, the
+// end of ctx, an OutOfRangeError if the log has no such position, ErrNewTopic if the topic was recreated, or an error
+// that a retry does not help: of a corrupt batch, or of the cluster.
 func (c *Cluster) Read(ctx context.Context, topic string, partition int32, position int64,
 	deliver func(Batch) error) error {
 	return c.reader(topic, "", partition, position).run(ctx, deliver)
@@ -126,14 +126,14 @@ func (c *Cluster) reader(topic, id string, partition int32, position int64) *rea
 		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID))}
 }
 
-// errAtEnd ends a read that has come to where it should.
+// errAtEnd ends a read at its end offset.
 var errAtEnd = errors.New("at the end")
 
-// ReadToEnd hands the committed records of a partition to each, from a position to the end that
-// there is now, and returns where the log starts and ends. If it starts after the position, it reads
-// from there. A record is good until each returns.
+// ReadToEnd calls each for the committed records of a partition from an offset, or from the start of the log if that is
+// higher, to the last stable offset at the time of the call. It returns that start and that end. A record is valid
+// until each returns. Its errors are those of Read.
 //
-// Its memory is its own, not what other readers share: each may wait for them.
+// It does not share the memory of other readers, which may wait for it.
 func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	start, end, err = c.bounds(ctx, topic, partition)
@@ -141,7 +141,7 @@ func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, 
 		return start, end, err
 	}
 	r := c.reader(topic, "", partition, from)
-	r.memory = newMemory(3*fetchBytesMin, 2*unfoldBytes, c.memory.unfolder)
+	r.memory = newMemory(3*fetchBytesMin, 2*decompressBytes, c.memory.decompressor)
 	err = r.run(ctx, func(b Batch) error {
 		for r := range b.Records {
 			if r.Offset >= end {
@@ -169,21 +169,20 @@ type reader struct {
 	partition int32
 	id        string // of the topic, once known
 	position  int64  // of the next request
-	bytes     int32  // to ask for, for the sake of a large batch; 0: the usual
+	bytes     int32  // to request for a large batch; 0: the usual
 	memory    *memory
 	formatter *kmsg.RequestFormatter
 
 	conn      *fetchConn
 	silence   silence   // of the broker
-	asked     bool      // for position: an answer is under way
-	throttled time.Time // when the next request may go
+	asked     bool      // a request for position is in flight
+	throttled time.Time // until when no request may be sent
 }
 
-// batchesReady is how many batches wait to be delivered while one is being handled.
+// batchesReady is how many batches may wait to be delivered.
 const batchesReady = 2
 
-// run fetches in a goroutine of its own, one batch ahead of deliver, and returns when that has
-// ended.
+// run calls deliver, and fetches in another goroutine, which has ended when it returns.
 func (r *reader) run(ctx context.Context, deliver func(Batch) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -209,19 +208,19 @@ func (r *reader) run(ctx context.Context, deliver func(Batch) error) error {
 
 func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
 	for {
-		answer, f, err := r.fetch(ctx)
+		response, f, err := r.fetch(ctx)
 		switch {
 		case errors.Is(err, sarama.ErrOffsetOutOfRange):
 			return r.outOfRange(ctx)
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, errFetchAnswer):
+		case errors.Is(err, errFetchResponse):
 			return r.corrupt(r.position, err)
 		case err != nil:
 			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(err))
 		}
-		err = r.split(ctx, answer, f, batches)
-		answer.release()
+		err = r.split(ctx, response, f, batches)
+		response.release()
 		if err != nil {
 			return err
 		}
@@ -232,10 +231,10 @@ func (r *reader) corrupt(offset int64, cause error) error {
 	return &corruptError{fmt.Sprintf("%s/%d@%d", r.topic, r.partition, offset), cause}
 }
 
-// fetch asks for what is at the position until there is an answer. After an error it takes a new
-// connection: the leader may be another by then.
-func (r *reader) fetch(ctx context.Context) (answer *buffer, f fetched, err error) {
-	answer, err = retry(ctx, r.cluster, retryPause, r.silence.lasts, func() (*buffer, error) {
+// fetch retries a fetch of the position until there is a response. After an error it connects again: the leader may
+// have changed.
+func (r *reader) fetch(ctx context.Context) (response *buffer, f fetched, err error) {
+	response, err = retry(ctx, r.cluster, retryPause, r.silence.lasts, func() (*buffer, error) {
 		if r.conn == nil {
 			known := r.id
 			r.silence.begin()
@@ -246,26 +245,26 @@ func (r *reader) fetch(ctx context.Context) (answer *buffer, f fetched, err erro
 			}
 			r.conn, r.id, r.asked = conn.fetchConn, conn.topicID, false
 		}
-		answer, err := r.exchange(ctx)
+		response, err := r.exchange(ctx)
 		if err == nil {
-			f, err = parseFetched(answer.bytes, r.topic, r.partition)
+			f, err = parseFetched(response.bytes, r.topic, r.partition)
 			if err != nil {
-				answer.release()
+				response.release()
 			}
 		}
 		if err != nil {
 			r.disconnect()
 		}
-		return answer, err
+		return response, err
 	})
 	r.throttled = time.Now().Add(min(f.throttle, throttleMax))
-	return answer, f, err
+	return response, f, err
 }
 
-// throttleMax is as long as a broker may have us wait before the next request.
+// throttleMax bounds the throttle time that a broker imposes (KIP-219).
 const throttleMax = time.Minute
 
-// exchange sends the request, unless that was done already, and receives the answer.
+// exchange sends the request, unless it is in flight already, and receives the response.
 func (r *reader) exchange(ctx context.Context) (*buffer, error) {
 	if !r.asked {
 		if err := sleepUntil(ctx, r.throttled); err != nil {
@@ -276,28 +275,28 @@ func (r *reader) exchange(ctx context.Context) (*buffer, error) {
 		}
 	}
 	r.asked = false
-	size, err := r.conn.answerSize(ctx)
+	size, err := r.conn.responseSize(ctx)
 	if err != nil {
 		return nil, err
 	}
-	const besides = 1 << 20 // what an answer has besides batches: aborted transactions
-	if size < 0 || size > batch.MaxBytes+besides {
-		return nil, &strangerError{fmt.Sprintf("the answer of the broker at %s claims to have %d bytes",
+	const besides = 1 << 20 // what a response has besides batches: aborted transactions
+	if size < 0 || size > batch.BytesMax+besides {
+		return nil, &notKafkaError{fmt.Sprintf("the response of the broker at %s claims to have %d bytes",
 			r.conn.RemoteAddr(), size)}
 	}
-	answer, err := r.borrow(ctx, size)
+	response, err := r.borrow(ctx, size)
 	if err != nil {
 		return nil, err
 	}
-	if answer.bytes, err = r.conn.answer(ctx, answer.bytes, int(size)); err != nil {
-		answer.release()
+	if response.bytes, err = r.conn.response(ctx, response.bytes, int(size)); err != nil {
+		response.release()
 		return nil, err
 	}
-	return answer, nil
+	return response, nil
 }
 
-// borrow waits for room for an answer. What was asked for is allocated now, what is larger as it
-// comes; what is small does not wait.
+// borrow waits for memory for a response. A response of the requested size is allocated now, a larger one as it
+// arrives; a small one does not wait.
 func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 	const small = 1 << 10
 	if size <= small {
@@ -305,8 +304,8 @@ func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 		b.retain()
 		return b, nil
 	}
-	b, err := r.memory.answers.borrow(ctx, size)
-	if err == nil && b.bytes == nil && size <= int64(r.memory.share())+1<<10 {
+	b, err := r.memory.responses.borrow(ctx, size)
+	if err == nil && b.bytes == nil && size <= int64(r.memory.fetchBytes())+1<<10 {
 		b.bytes = make([]byte, 0, 1<<bits.Len64(uint64(size-1)))
 	}
 	return b, err
@@ -315,18 +314,18 @@ func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 // ask sends the request for what is at the position.
 func (r *reader) ask() error {
 	r.asked = true
-	bytes := max(r.bytes, r.memory.share())
+	bytes := max(r.bytes, r.memory.fetchBytes())
 	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, bytes))
 }
 
 func (r *reader) disconnect() {
 	if r.conn != nil {
-		_ = r.conn.Close() // nothing more is expected of it
+		_ = r.conn.Close() // its requests do not matter any more
 		r.conn = nil
 	}
 }
 
-// connection is what connect finds.
+// connection is the result of connect.
 type connection struct {
 	*fetchConn
 	topicID string
@@ -338,9 +337,8 @@ func (c connection) abandon() {
 	}
 }
 
-// connect opens a connection to the leader, and makes sure that the topic is the one that was read
-// before: of another one of the same name the position would mean nothing. It may be left behind, so
-// it changes nothing of the reader.
+// connect opens a connection to the leader. It returns ErrNewTopic if the topic has another id than known, because a
+// position means nothing in another topic. It may outlive fetch (see awaitOr), so it sets no field of the reader.
 func (r *reader) connect(known string) (found connection, err error) {
 	address, err := r.cluster.leader(r.topic, r.partition)
 	if err != nil {
@@ -356,15 +354,15 @@ func (r *reader) connect(known string) (found connection, err error) {
 	return found, err
 }
 
-// split delivers what an answer holds. It has sent the next request before it begins to unfold.
-func (r *reader) split(ctx context.Context, answer *buffer, f fetched, batches chan<- Batch) error {
+// split delivers the batches of a response. It sends the next request before it decompresses them.
+func (r *reader) split(ctx context.Context, response *buffer, f fetched, batches chan<- Batch) error {
 	from := r.position
-	parsed, bad := r.parse(f.records, answer.batches)
-	answer.batches = parsed
+	parsed, bad := r.parse(f.records, response.batches)
+	response.batches = parsed
 	if bad == nil {
 		r.askAhead()
 	}
-	d := &delivery{reader: r, batches: batches, answer: answer, from: from, gathered: parsed[:0],
+	d := &delivery{reader: r, batches: batches, response: response, from: from, gathered: parsed[:0],
 		aborted: abortedIn(f.aborted)}
 	for i := range parsed {
 		b := parsed[i]
@@ -375,26 +373,26 @@ func (r *reader) split(ctx context.Context, answer *buffer, f fetched, batches c
 	return cmp.Or(d.flush(ctx, r.position), bad)
 }
 
-// askAhead sends the next request if it may go already. Should that fail, it is sent anew.
+// askAhead sends the next request unless we are throttled. If that fails, fetch connects and sends it again.
 func (r *reader) askAhead() {
 	if r.conn != nil && !time.Now().Before(r.throttled) && r.ask() != nil {
 		r.disconnect()
 	}
 }
 
-// parse reads the batches of an answer, except for their records, and moves the position after them.
-// The error is what is wrong with the one at the position.
+// parse decodes the batches of a response, except for their records, and moves the position after them. The error is
+// that of the batch at the position.
 func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, error) {
 	position, bytes := r.position, int32(0)
 	for len(records) > 0 {
 		b, rest, err := batch.Parse(records)
 		switch {
 		case errors.Is(err, batch.ErrPartial):
-			if r.position == position { // nothing but a batch that is larger than what was asked for
+			if r.position == position { // only a part of a batch larger than the request
 				if r.bytes > 0 && batch.Size(records) <= int64(r.bytes) {
 					return parsed, r.corrupt(position, errors.New("the broker sends only a part of it"))
 				}
-				bytes = int32(min(max(batch.Size(records), 2*int64(max(r.bytes, fetchBytesMax))), batch.MaxBytes))
+				bytes = int32(min(max(batch.Size(records), 2*int64(max(r.bytes, fetchBytesMax))), batch.BytesMax))
 			}
 			rest = nil
 		case errors.Is(err, batch.ErrOldFormat):
@@ -403,7 +401,7 @@ func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, err
 			return parsed, r.corrupt(max(batch.FirstOffset(records), r.position), err)
 		case len(parsed) > 0 && b.First < r.position:
 			return parsed, r.corrupt(r.position, fmt.Errorf("it begins at offset %d", b.First))
-		case b.Last >= r.position: // else it lies before what was asked for
+		case b.Last >= r.position: // otherwise it lies before the request
 			parsed = append(parsed, b)
 			r.position = b.Last + 1
 		}
@@ -416,21 +414,20 @@ func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, err
 	return parsed, nil
 }
 
-// abortedIn returns, for each producer, the first offsets of the transactions that it aborted, in
-// order.
+// abortedIn returns the aborted transactions of a response, before its first batch.
 func abortedIn(transactions []abortedTransaction) *aborted {
 	slices.SortFunc(transactions, func(a, b abortedTransaction) int { return cmp.Compare(a.first, b.first) })
 	return &aborted{ahead: transactions, open: make(map[int64]bool)}
 }
 
-// aborted knows, while the batches of an answer are gone through in order, whose transaction will be
+// aborted tracks, as the batches of a response are read in order, which producers have a transaction open that was
 // aborted.
 type aborted struct {
 	ahead []abortedTransaction
 	open  map[int64]bool // by producer
 }
 
-// before begins the transactions that begin no later than an offset.
+// before opens the transactions that begin at an offset or before it.
 func (a *aborted) before(offset int64) {
 	for len(a.ahead) > 0 && a.ahead[0].first <= offset {
 		a.open[a.ahead[0].producer] = true
@@ -438,7 +435,7 @@ func (a *aborted) before(offset int64) {
 	}
 }
 
-// outOfRange finds out what the log has instead.
+// outOfRange returns an OutOfRangeError with the bounds of the log.
 func (r *reader) outOfRange(ctx context.Context) error {
 	start, end, err := r.cluster.bounds(ctx, r.topic, r.partition)
 	if err != nil {

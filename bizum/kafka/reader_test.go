@@ -159,7 +159,7 @@ func TestOffsetsInLog(t *testing.T) {
 	}
 }
 
-// serve answers every fetch from the start with these batches.
+// serve responds to every fetch from the start with these batches.
 func (b *bench) serve(fake interface {
 	ControlKey(int16, func(kmsg.Request) (kmsg.Response, error, bool))
 	KeepControl()
@@ -216,7 +216,7 @@ func heap() uint64 {
 	return m.Sys - m.HeapReleased
 }
 
-// A few kilobytes that unfold to gigabytes are refused, in bounded memory.
+// A few kilobytes that decompress to gigabytes are refused, in bounded memory.
 func TestBomb(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -228,11 +228,11 @@ func TestBomb(t *testing.T) {
 	b.serve(fake, append(craft(nil, crafted{0, 0, "a", nil}), bomb...))
 	values, err := b.readUntil()
 	equal(t, values, []string{"a"})
-	if want := fmt.Sprintf("corrupt batch at %s/0@1: its records unfold to more than %d bytes", b.topic,
-		batch.MaxBytes); err == nil || err.Error() != want {
+	if want := fmt.Sprintf("corrupt batch at %s/0@1: its records decompress to more than %d bytes", b.topic,
+		batch.BytesMax); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
-	if after := heap(); after > before+batch.MaxBytes+100<<20 {
+	if after := heap(); after > before+batch.BytesMax+100<<20 {
 		t.Errorf("%d MiB, before %d MiB", after>>20, before>>20)
 	}
 }
@@ -244,16 +244,17 @@ func resident() uint64 {
 	return m.Sys - m.HeapReleased
 }
 
-// Batches that are small in the log and large in memory are unfolded one at a time, however many partitions have them.
-func TestManyFolded(t *testing.T) {
+// Batches that are small in the log and large in memory are decompressed one at a time, however many partitions have
+// them.
+func TestManyCompressed(t *testing.T) {
 	fake := fakeCluster(t)
 	const partitions, batches, large = 2, 12, 16 << 20
 	b := benchAt(t, fake.ListenAddrs()[0], partitions, nil)
-	folded := craft(zstandard, crafted{0, 0, strings.Repeat("x", large), nil})
+	compressed := craft(zstandard, crafted{0, 0, strings.Repeat("x", large), nil})
 	var log []byte
 	for i := range uint64(batches) {
-		binary.BigEndian.PutUint64(folded, i)
-		log = append(log, folded...)
+		binary.BigEndian.PutUint64(compressed, i)
+		log = append(log, compressed...)
 	}
 	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
@@ -287,7 +288,7 @@ func TestManyFolded(t *testing.T) {
 		})
 	}
 	reading.Wait()
-	if after := most.Load(); after > before+batch.MaxBytes+100<<20 {
+	if after := most.Load(); after > before+batch.BytesMax+100<<20 {
 		t.Errorf("%d MiB, before %d MiB", after>>20, before>>20)
 	}
 }
@@ -310,11 +311,11 @@ func TestTwoHundredPartitions(t *testing.T) {
 	for i := range int64(records) {
 		many = append(many, crafted{i, 0, value, nil})
 	}
-	folded := craft(zstandard, many...) // a MB, unfolded
+	compressed := craft(zstandard, many...) // a MB, decompressed
 	var log []byte
 	for i := range uint64(batches) {
-		binary.BigEndian.PutUint64(folded, i*records)
-		log = append(log, folded...)
+		binary.BigEndian.PutUint64(compressed, i*records)
+		log = append(log, compressed...)
 	}
 	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
@@ -357,7 +358,7 @@ func TestTwoHundredPartitions(t *testing.T) {
 	}
 }
 
-// cutter is a proxy to a broker. While it cuts, it ends each connection in the middle of an answer.
+// cutter is a proxy to a broker. While it cuts, it ends each connection in the middle of a response.
 type cutter struct {
 	net.Listener
 	target  string
@@ -409,8 +410,8 @@ func (c *cutter) pass(client net.Conn) {
 	}
 }
 
-// An answer that is cut in the middle is no corruption: it is waited for.
-func TestCutAnswers(t *testing.T) {
+// A response that is cut in the middle is no corruption: the fetch is retried.
+func TestCutResponses(t *testing.T) {
 	fake := fakeCluster(t) // a real broker would name its own address, not the proxy's
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
 	proxy := newCutter(t, b.address)
@@ -443,7 +444,7 @@ func TestCutAnswers(t *testing.T) {
 	}
 }
 
-// metadataOf is the answer of a cluster whose one broker is at an address.
+// metadataOf is the Metadata response of a cluster whose one broker is at an address.
 func (b *bench) metadataOf(request kmsg.Request, host, port string) kmsg.Response {
 	var number int32
 	_, _ = fmt.Sscan(port, &number)
@@ -458,8 +459,8 @@ func (b *bench) metadataOf(request kmsg.Request, host, port string) kmsg.Respons
 	return response
 }
 
-// stranger accepts connections and sends bytes that are no answer.
-func stranger(t *testing.T, says string) string {
+// notKafka accepts connections and sends bytes that are no response.
+func notKafka(t *testing.T, says string) string {
 	listener, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
 		t.Fatal(err)
@@ -481,8 +482,8 @@ func stranger(t *testing.T, says string) string {
 	return listener.Addr().String()
 }
 
-// Who does not speak Kafka's protocol is told apart, whatever it claims to send.
-func TestStranger(t *testing.T) {
+// A peer that does not speak Kafka's protocol is named as such, whatever size it claims to send.
+func TestNotKafka(t *testing.T) {
 	for name, says := range map[string]string{
 		"http":  "HTTP/1.1 400 Bad Request\r\n\r\n",
 		"small": "\x00\x00\x00\x01x", "negative": "\xff\xff\xff\xff", "large": "\x00\x7f\xff\xff and no more",
@@ -490,7 +491,7 @@ func TestStranger(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := heap()
 			began := time.Now()
-			_, err := open(t, stranger(t, says)).Partitions(t.Context(), "bizums")
+			_, err := open(t, notKafka(t, says)).Partitions(t.Context(), "bizums")
 			if !errors.Is(err, kafka.ErrUnreachable) || !strings.Contains(err.Error(), "does not speak Kafka's protocol") {
 				t.Errorf("%v", err)
 			}
@@ -501,7 +502,7 @@ func TestStranger(t *testing.T) {
 	}
 }
 
-// A broker that is too old is refused in words, before sarama meets it.
+// A broker that is too old is refused with a reason, before sarama uses it.
 func TestOldBroker(t *testing.T) {
 	fake := fakeCluster(t)
 	fake.ControlKey(int16(kmsg.ApiVersions), func(request kmsg.Request) (kmsg.Response, error, bool) {

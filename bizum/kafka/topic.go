@@ -23,8 +23,8 @@ type Topic struct {
 	CompactionLag time.Duration
 }
 
-// Topic describes a topic. It waits for a broker that is away, and for a topic that does not exist yet: its errors are the
-// end of ctx and those of the cluster that do not pass.
+// Topic describes a topic. It waits for a broker that is away, and for a topic that does not exist yet: its errors are
+// the end of ctx and those of the cluster that are not retriable.
 func (c *Cluster) Topic(ctx context.Context, name string) (Topic, error) {
 	topic, err := persist(ctx, c, func() (Topic, error) { return c.describe(name) })
 	if err != nil {
@@ -78,14 +78,6 @@ const (
 	compactionLag = "min.compaction.lag.ms"
 )
 
-// admin returns a client for the controller, which sarama looks up only along with a topic.
-func (c *Cluster) admin(topic string) (sarama.ClusterAdmin, error) {
-	if err := c.client.RefreshMetadata(topic); err != nil && !errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
-		return nil, err
-	}
-	return sarama.NewClusterAdminFromClient(c.client)
-}
-
 // TopicSpec is how to create a topic.
 type TopicSpec struct {
 	Partitions  int32
@@ -94,7 +86,7 @@ type TopicSpec struct {
 }
 
 // CreateTopic creates a topic, if there is none of that name, and waits until every partition has a leader. It reports
-// whether it has created it. Its errors are the end of ctx and those of the cluster that do not pass.
+// whether it has created it. Its errors are the end of ctx and those of the cluster that are not retriable.
 func (c *Cluster) CreateTopic(ctx context.Context, topic string, spec TopicSpec) (created bool, err error) {
 	const byBroker = -1 // the broker's default replication factor
 	detail := &sarama.TopicDetail{NumPartitions: spec.Partitions, ReplicationFactor: cmp.Or(spec.Replication, byBroker),

@@ -21,21 +21,21 @@ const (
 	hangingTimeout     = 5 * time.Second      // what is completed is visible much earlier
 )
 
-// TransactionalPartition writes to the outputs of one partition of a group's source topic, exactly once: its transactions
-// carry the records and the group's position.
+// TransactionalPartition writes to the outputs of one partition of a group's source topic, exactly once: its
+// transactions carry the records and the group's position.
 //
 // It relies on what Kafka guarantees since 2.5 (KIP-98, KIP-447): Fence ends what a former owner of the same
 // transactional id had open and makes the brokers refuse all it still sends; what a transaction wrote and the position
 // in it become visible together, or never; a position is accepted only from a member of the group's current generation.
 // The caller owns the order of the steps: Fence, then what it wants to read, then as often as it likes Begin, Write,
-// Flush, Commit, End. Each step is one request, or a few, and retries for up to 15 s what is passing. After an error of a
-// step the caller does not know what the brokers have done; only Fence of a new TransactionalPartition settles it.
+// Flush, Commit, End. Each step is one request, or a few, and is retried for up to 15 s. After an error of
+// a step the caller does not know what the brokers have done; only Fence of a new TransactionalPartition decides it.
 // Group.Run joins again after an error that a new session may mend; the others are final.
 //
 // AddPartitionsToTxn, AddOffsetsToTxn and EndTxn version 2 and InitProducerId version 4 are the first in which brokers
 // return PRODUCER_FENCED to those who were fenced (KIP-588); to older brokers sarama sends older versions, which return
-// INVALID_PRODUCER_EPOCH. All are below those of KIP-890 (from 5 on), in which a transaction begins by itself and raises
-// the epoch.
+// INVALID_PRODUCER_EPOCH. All are below those of KIP-890 (from 5 on), in which a transaction begins by itself and
+// raises the epoch.
 type TransactionalPartition struct {
 	log           *PartitionLog
 	claim         *Claim
@@ -66,7 +66,7 @@ func (c *Claim) Transactional(log *PartitionLog) *TransactionalPartition {
 	g := c.group
 	id := fmt.Sprintf("bizumctl/%s/%s/%d", g.name, g.topic, c.Partition)
 	t := &TransactionalPartition{log: log, claim: c, id: id, txCoordinator: g.cluster.transactionCoordinator(id)}
-	for _, topic := range log.outputs {
+	for _, topic := range log.config.Outputs {
 		t.outputs = append(t.outputs, &output{topic: topic})
 	}
 	return t
@@ -92,15 +92,15 @@ func (t *TransactionalPartition) Fence(ctx context.Context) error {
 
 // endHanging ends a transaction that Kafka takes for completed, but whose markers it has not written everywhere. Kafka
 // 4.3.1 was seen to leave them out, in __consumer_offsets and in our topics, when the only broker was killed just then
-// and started again: nobody could read a position or the output's end any more. An empty transaction of the same producer
-// that is aborted writes the missing markers. If the position had its marker already, the caller notices that the output
-// does not.
+// and started again: nobody could read a position or the output's end any more. An empty transaction of the same
+// producer that is aborted writes the missing markers. If the position had its marker already, the caller notices that
+// the output does not.
 func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	l := t.log
 	stable, err := l.awaitStable(ctx, hangingTimeout)
 	if err == nil && stable {
 		wait, cancel := context.WithTimeout(ctx, hangingTimeout)
-		_, err = l.cluster.committed(wait, l.groupCoordinator, l.group, l.source, []int32{l.partition})
+		_, err = l.committed(wait)
 		cancel()
 	}
 	switch {
@@ -111,12 +111,12 @@ func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return t.failed(ctx, "taking over", ctx.Err())
 	case stable:
-		_, err = l.cluster.askCommitted(l.groupCoordinator, l.group, l.source, []int32{l.partition})
+		_, err = l.cluster.askCommitted(l.groupCoordinator, l.config.Group, l.config.Source, []int32{l.config.Partition})
 		if !errors.Is(err, sarama.ErrUnstableOffsetCommit) {
 			return t.failed(ctx, "taking over", err)
 		}
 	}
-	l.cluster.notice("%s/%d: ending a transaction that Kafka has lost track of", l.source, l.partition)
+	l.cluster.notice("%s/%d: ending a transaction that Kafka has lost track of", l.config.Source, l.config.Partition)
 	for _, o := range t.outputs {
 		o.joined = false
 		if err := t.join(ctx, o); err != nil {
@@ -129,8 +129,8 @@ func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	return t.End(ctx, false)
 }
 
-// initProducer requests a new epoch of the transactional id. With id and epoch -1 (KIP-360) that is not refused, whoever
-// had it last.
+// initProducer requests a new epoch of the transactional id. With id and epoch -1 (KIP-360) that is not refused,
+// whoever had it last.
 func (t *TransactionalPartition) initProducer(ctx context.Context) error {
 	return t.step(ctx, "taking over", func() error {
 		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
@@ -154,8 +154,8 @@ func (t *TransactionalPartition) Begin(ctx context.Context, topic string) error 
 	return t.join(ctx, t.output(topic))
 }
 
-// join adds our partition of an output to the transaction. Kafka begins the transaction with the first one; while the one
-// before is being completed, it returns CONCURRENT_TRANSACTIONS (TransactionCoordinator).
+// join adds our partition of an output to the transaction. Kafka begins the transaction with the first one; while the
+// one before is being completed, it returns CONCURRENT_TRANSACTIONS (TransactionCoordinator).
 func (t *TransactionalPartition) join(ctx context.Context, o *output) error {
 	if o.joined {
 		return nil
@@ -164,7 +164,7 @@ func (t *TransactionalPartition) join(ctx context.Context, o *output) error {
 		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.AddPartitionsToTxn(&sarama.AddPartitionsToTxnRequest{Version: 2,
 				TransactionalID: t.id, ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch,
-				TopicPartitions: map[string][]int32{o.topic: {t.log.partition}}})
+				TopicPartitions: map[string][]int32{o.topic: {t.log.config.Partition}}})
 			if err != nil {
 				return err
 			}
@@ -222,8 +222,8 @@ func (t *TransactionalPartition) output(topic string) *output {
 
 func (t *TransactionalPartition) newWriter(ctx context.Context, o *output) (*Writer, error) {
 	return t.log.cluster.NewWriter(ctx, o.topic, WriterConfig{Compression: "none", Producer: t.producer,
-		Partition: &t.log.partition, GiveUp: stepTimeout,
-		Records: min(max(sharedRecordsMax/t.claim.share, partitionRecordsMin), batchRecords),
+		Partition: &t.log.config.Partition, GiveUp: stepTimeout,
+		Records: min(max(sharedRecordsMax/t.claim.claimed, partitionRecordsMin), batchRecords),
 		Acked: func(a Ack) {
 			next := a.Offset + int64(len(a.Marks))
 			if a.Offset < 0 {
@@ -252,17 +252,18 @@ func (t *TransactionalPartition) Flush(ctx context.Context) error {
 // written, or if the broker had the record from an earlier try and no longer knows its offset.
 func (t *TransactionalPartition) NextOffset(topic string) int64 { return t.output(topic).next.Load() }
 
-// Commit adds the group's position in the source, and its metadata, to the transaction. TxnOffsetCommit version 3 carries
-// the member and generation of our session (KIP-447): the coordinator refuses it once the group has gone on without us.
+// Commit adds the group's position in the source, and its metadata, to the transaction. TxnOffsetCommit version 3
+// carries the member and generation of our session (KIP-447): the coordinator refuses it once the group has gone on
+// without us.
 func (t *TransactionalPartition) Commit(ctx context.Context, position int64, metadata string) error {
 	if err := t.joinGroup(ctx); err != nil {
 		return err
 	}
 	l := t.log
-	request := &sarama.TxnOffsetCommitRequest{Version: 3, TransactionalID: t.id, GroupID: l.group,
+	request := &sarama.TxnOffsetCommitRequest{Version: 3, TransactionalID: t.id, GroupID: l.config.Group,
 		ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch,
 		GenerationID: t.claim.generation, MemberID: t.claim.member,
-		Topics: map[string][]*sarama.PartitionOffsetMetadata{l.source: {{Partition: l.partition,
+		Topics: map[string][]*sarama.PartitionOffsetMetadata{l.config.Source: {{Partition: l.config.Partition,
 			Offset: position, LeaderEpoch: -1, Metadata: &metadata}}}}
 	return t.step(ctx, "committing the position", func() error {
 		return l.groupCoordinator.request(func(coordinator *sarama.Broker) error {
@@ -270,7 +271,7 @@ func (t *TransactionalPartition) Commit(ctx context.Context, position int64, met
 			if err != nil {
 				return err
 			}
-			return onlyError(response.Topics[l.source])
+			return onlyError(response.Topics[l.config.Source])
 		})
 	})
 }
@@ -280,7 +281,7 @@ func (t *TransactionalPartition) joinGroup(ctx context.Context) error {
 	return t.step(ctx, "committing the position", func() error {
 		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
 			response, err := coordinator.AddOffsetsToTxn(&sarama.AddOffsetsToTxnRequest{Version: 2, TransactionalID: t.id,
-				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, GroupID: t.log.group})
+				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, GroupID: t.log.config.Group})
 			if err != nil {
 				return err
 			}
@@ -315,8 +316,8 @@ func (t *TransactionalPartition) step(ctx context.Context, doing string, try fun
 	return nil
 }
 
-// sessionError ends a session: what the brokers have done is not known, or another member has the partition, and all that
-// helps is to join again and to begin with Fence.
+// sessionError ends a session: what the brokers have done is not known, or another member has the partition, and all
+// that helps is to join again and to begin with Fence.
 type sessionError struct {
 	error
 	taken bool // by another member, which goes on from what was committed
@@ -326,15 +327,15 @@ func (e sessionError) Unwrap() error { return e.error }
 
 // failed adds partition and step to an error, and makes it a sessionError if a new session may help.
 func (t *TransactionalPartition) failed(ctx context.Context, doing string, err error) error {
-	place := fmt.Sprintf("%s/%d", t.log.source, t.log.partition)
+	place := fmt.Sprintf("%s/%d", t.log.config.Source, t.log.config.Partition)
 	var refused refusedError
 	switch {
 	case fenced(err) || lostSession(err):
 		err := fmt.Errorf("%s was taken over by another member, or our transaction ran out of time", place)
 		return sessionError{err, true}
-	case ctx.Err() != nil: // which is not wrapped: it would mean that the caller has given up
+	case ctx.Err() != nil: // not wrapped: errors.Is must not report the end of ctx
 		return sessionError{error: fmt.Errorf("%s: %s: %v", place, doing, reason(context.DeadlineExceeded))}
-	case passing(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
+	case retriable(err) || errors.As(err, &refused) || errors.Is(err, sarama.ErrOutOfOrderSequenceNumber):
 		return sessionError{error: fmt.Errorf("%s: %s: %w", place, doing, reason(err))}
 	}
 	return fmt.Errorf("%s: %s: %w", place, doing, reason(err))

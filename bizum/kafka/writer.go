@@ -12,81 +12,81 @@ import (
 	"bizumctl/bizum/kafka/batch"
 )
 
-// What a batch may hold and how many may be under way.
+// Limits of a batch and of what is in flight.
 const (
 	batchBytes     = 500_000 // before compression
 	batchRecords   = 10_000
-	recordOverhead = 16 // bytes that the encoding adds to a key and a value, at most, for records of this size
-	inFlightMax    = 5  // batches a partition: a broker remembers the last five of a producer, to know one sent twice
-	memoryMax      = 24 << 20
+	recordOverhead = 16 // the most that the encoding adds to a key and a value, for records of this size
+	inFlightMax    = 5  // batches of a partition: a broker recognizes a duplicate among the last five
+	memoryBytesMax = 24 << 20
 	produceTimeout = 10 * time.Second
 )
 
-// Ack says that records of a partition, in the order in which they were appended, are on all in-sync replicas.
+// Ack acknowledges consecutive records of a partition: all in-sync replicas have them.
 type Ack struct {
 	Partition int32
-	Offset    int64   // of the first one; -1 when the broker does not know any more, for it had them already
+	Offset    int64   // of the first one; -1 if the broker had them already and no longer knows it
 	Bytes     int     // of keys and values
-	Marks     []int64 // what Append was given, one a record; good until the function returns
+	Marks     []int64 // as given to Append, one a record; valid until Acked returns
 }
 
-// WriterConfig says what a Writer does besides writing.
+// WriterConfig configures a Writer.
 type WriterConfig struct {
 	Compression string    // none, gzip, snappy, lz4, zstd
 	Acked       func(Ack) // may be nil; called from several goroutines, one a partition
-	// GiveUp is how long a broker that is there may refuse a batch, with whatever passing reason, before that is an
-	// error; 0: 2 minutes, as in Java's client. A broker that is away is waited for without limit.
+	// GiveUp is how long a broker may return retriable errors before that is an error; 0: 2 minutes, as in Java's
+	// client (delivery.timeout.ms). A broker that is down is waited for without limit.
 	GiveUp time.Duration
-	// Producer is for the records of transactions that the caller begins and ends; without a TransactionalID the Writer
-	// gets a producer id of its own. An epoch has one Writer for a partition, in all its transactions: a second one would
-	// count from 0 again, and the broker would take its records for the first one's.
+	// Producer is for transactions that the caller begins and ends; without a TransactionalID the Writer requests a
+	// producer id of its own. An epoch may have only one Writer for a partition, in all its transactions: the sequence
+	// numbers of a second one would begin at 0, and the broker would take its records for duplicates.
 	Producer Producer
-	// Records is how many a batch may have at most; 0: 10,000.
+	// Records limits the records of a batch; 0: 10,000.
 	Records int
-	// Partition is where all records go, whatever their keys; nil: each to its key's.
+	// Partition receives all records, whatever their keys; nil: each goes to the partition of its key.
 	Partition *int32
 }
 
-// Header is what a record carries besides key and value.
+// Header is a header of a record.
 type Header = batch.Header
 
-// Producer is who writes, as the broker knows it.
+// Producer identifies a producer to the brokers.
 type Producer struct {
 	TransactionalID string
 	ID              int64
 	Epoch           int16
 }
 
-// Writer appends records to a topic, in order a partition, each exactly once: it is an idempotent producer with
-// acknowledgement by all in-sync replicas.
+// Writer appends records to a topic, each exactly once and in order within a partition: it is an idempotent producer
+// (KIP-98) with acks=all.
 //
-// Append, Push and Flush are for one goroutine. Append fills a batch for each partition; a full one goes out by
-// itself, Push sends the others. Each partition has a lane, a goroutine that sends its batches with several in flight.
-// When anything fails, the lane waits for what is under way, then sends what is not acknowledged again, one by one, in
-// order and with the same sequence numbers, by which the broker recognises what it has already. It does so until the
-// broker takes it; only an error that no waiting mends is the Writer's error, and the end of it. Memory is bounded:
-// Append waits when the broker is slower than we are.
+// Append, Push and Flush are for one goroutine. Append fills a batch for each partition; a full one is sent by itself,
+// Push sends the others. Each partition has a partitionSender, whose goroutine sends its batches with several in
+// flight. After an error it waits for the responses in flight, then resends what is not acknowledged, one batch at a
+// time, in order and with the same sequence numbers, by which the broker recognizes duplicates. It retries until the
+// broker has taken it; an error that is not retriable ends the Writer. Memory is bounded: Append waits when the broker
+// is slower than the caller.
 type Writer struct {
 	cluster *Cluster
 	topic   string
 	acked   func(Ack)
 	codec   batch.Codec
 	giveUp  time.Duration
-	records int // a batch may have
+	records int // limit of a batch
 
 	producer Producer
 
-	lanes []*lane
-	// compressors are as many as can be at work at once, and not one a lane: an encoder of gzip has a MiB.
-	// Nil is one not made yet.
+	senders []*partitionSender
+	// compressors are as many as can run at once, not one a partition: a gzip encoder takes a MiB. Nil is one to be
+	// made.
 	compressors chan *batch.Compressor
-	free        chan *producerBatch // what Append may fill; nil is one not made yet
+	free        chan *producerBatch // batches for Append to fill; nil is one to be made
 	next        int                 // partition of the next record without a key
-	bytes       atomic.Int64        // a batch may have
+	bytes       atomic.Int64        // limit of a batch
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
-	pending  atomic.Int64 // appended, not acknowledged
+	pending  atomic.Int64 // records appended, not acknowledged
 	progress chan struct{}
 	failed   chan struct{} // closed when err is set
 	failOnce sync.Once
@@ -98,21 +98,22 @@ type producerBatch struct {
 	records  batch.Builder
 	bytes    int // of keys and values
 	marks    []int64
-	packed   []byte // room for the records, compressed
-	sealed   []byte // as it is sent; nil: not sent yet
+	packed   []byte // buffer for the compressed records
+	sealed   []byte // encoded; nil until first sent
 	sequence int32
 	acked    bool
 	offset   int64 // of the first record, once acked
-	extra    bool  // made by split, so not one of those that Append fills
+	extra    bool  // made by split, so not returned to free
 }
 
-// CheckCompression checks the name of a codec.
+// CheckCompression returns an error unless name is a codec.
 func CheckCompression(name string) error {
 	_, err := batch.ParseCodec(name)
 	return err
 }
 
-// NewWriter begins to write to a topic that exists. It waits for a broker.
+// NewWriter returns a Writer to a topic. It retries what is retriable, such as a topic that does not exist yet, until
+// ctx ends. The caller closes it.
 func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConfig) (*Writer, error) {
 	codec, err := batch.ParseCodec(config.Compression)
 	if err != nil {
@@ -139,8 +140,8 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	batches := len(partitions) + inFlightMax + 2 // one of each being filled, and as many on their way
-	w.bytes.Store(int64(min(batchBytes, max(memoryMax/batches, 16<<10))))
+	batches := len(partitions) + inFlightMax + 2 // one a partition to fill, and those in flight
+	w.bytes.Store(int64(min(batchBytes, max(memoryBytesMax/batches, 16<<10))))
 	w.free = make(chan *producerBatch, batches)
 	for range batches {
 		w.free <- nil
@@ -150,47 +151,47 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		w.compressors <- nil
 	}
 	for _, p := range partitions {
-		l := &lane{writer: w, partition: p, wait: wait{cluster: c},
-			queue: make(chan *producerBatch, batches), answers: make(chan answer, inFlightMax)}
-		w.lanes = append(w.lanes, l)
-		go l.run()
+		s := &partitionSender{writer: w, partition: p, wait: wait{cluster: c},
+			queue: make(chan *producerBatch, batches), responses: make(chan response, inFlightMax)}
+		w.senders = append(w.senders, s)
+		go s.run()
 	}
 	return w, nil
 }
 
-// newProducer asks for a producer id.
+// newProducer requests a producer id (InitProducerId).
 func (c *Cluster) newProducer(topic string) (Producer, error) {
 	id, err := c.client.InitProducerID()
 	if err != nil {
-		_ = c.client.RefreshMetadata(topic) // it brings back the brokers that the client has given up
+		_ = c.client.RefreshMetadata(topic) // brings back brokers that failed, see sarama.go
 		return Producer{}, err
 	}
 	return Producer{ID: id.ProducerID, Epoch: id.ProducerEpoch}, orNil(id.Err)
 }
 
-// Append adds a record to the batch of its key's partition, chosen as Java's client does; records without a key take
-// the partitions in turn. The timestamp is in milliseconds; mark comes back in the Ack. Key and value are copied,
-// what headers carry is not.
+// Append adds a record to the batch of its key's partition, chosen as Java's client does; records without a key go to
+// the partitions in turn. The timestamp is in milliseconds; mark is returned in the Ack. Key and value are copied,
+// headers are not. Its errors are the end of ctx and the one that ended the Writer.
 func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark int64, headers ...Header) error {
-	l := w.lanes[0]
-	if len(w.lanes) > 1 {
-		l = w.lanes[w.choose(key)]
+	s := w.senders[0]
+	if len(w.senders) > 1 {
+		s = w.senders[w.choose(key)]
 	}
 	size := len(key) + len(value) + recordOverhead
 	for _, h := range headers {
 		size += len(h.Key) + len(h.Value) + recordOverhead
 	}
-	if l.open != nil && !l.open.takes(size, w.records, int(w.bytes.Load())) {
-		l.queueUp()
+	if s.open != nil && !s.open.takes(size, w.records, int(w.bytes.Load())) {
+		s.queueUp()
 	}
-	if l.open == nil {
+	if s.open == nil {
 		b, err := w.take(ctx)
 		if err != nil {
 			return err
 		}
-		l.open = b
+		s.open = b
 	}
-	l.open.add(key, value, timestamp, mark, headers...)
+	s.open.add(key, value, timestamp, mark, headers...)
 	w.pending.Add(1)
 	return nil
 }
@@ -198,13 +199,13 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 func (w *Writer) choose(key []byte) int {
 	if len(key) == 0 {
 		w.next++
-		return w.next % len(w.lanes)
+		return w.next % len(w.senders)
 	}
-	return int(PartitionOf(key, int32(len(w.lanes))))
+	return int(PartitionOf(key, int32(len(w.senders))))
 }
 
-// take waits for a batch to fill. There are more than partitions, so some are under way when none is free, and come
-// back: nothing half full has to be sent for it.
+// take waits for a batch to fill. There are more batches than partitions, so when none is free some are in flight and
+// will be: no partial batch has to be sent.
 func (w *Writer) take(ctx context.Context) (*producerBatch, error) {
 	var b *producerBatch
 	select {
@@ -232,16 +233,16 @@ func (b *producerBatch) add(key, value []byte, timestamp, mark int64, headers ..
 	b.marks = append(b.marks, mark)
 }
 
-// Push sends what was appended so far.
+// Push sends what was appended, without waiting.
 func (w *Writer) Push() {
-	for _, l := range w.lanes {
-		if l.open != nil {
-			l.queueUp()
+	for _, s := range w.senders {
+		if s.open != nil {
+			s.queueUp()
 		}
 	}
 }
 
-// Flush sends what was appended and waits until all of it is acknowledged.
+// Flush sends what was appended and waits until all of it is acknowledged. Its errors are those of Append.
 func (w *Writer) Flush(ctx context.Context) error {
 	w.Push()
 	for w.pending.Load() > 0 {
@@ -256,7 +257,7 @@ func (w *Writer) Flush(ctx context.Context) error {
 	return nil
 }
 
-// compressor lends a compressor to a lane, which gives it back.
+// compressor returns a free compressor, or a new one; giveBack returns it.
 func (w *Writer) compressor() *batch.Compressor {
 	c := <-w.compressors
 	if c == nil {
@@ -267,13 +268,13 @@ func (w *Writer) compressor() *batch.Compressor {
 
 func (w *Writer) giveBack(c *batch.Compressor) { w.compressors <- c }
 
-// Failed is closed when the Writer has given up; Flush says why.
+// Failed is closed when an error has ended the Writer; Flush returns it.
 func (w *Writer) Failed() <-chan struct{} { return w.failed }
 
-// Pending counts the records that were appended and not acknowledged.
+// Pending returns the number of records that were appended and not acknowledged.
 func (w *Writer) Pending() int64 { return w.pending.Load() }
 
-// Close gives up what is not acknowledged. Flush first.
+// Close closes the Writer without waiting. Records that were not flushed may be lost.
 func (w *Writer) Close() { w.cancel() }
 
 func (w *Writer) fail(err error) {

@@ -67,7 +67,7 @@ func TestThousandPartitions(t *testing.T) {
 	equal(t, b.read(7, 0, b.end(7)), want)
 }
 
-// A Writer that is closed while it sends something again is done with, though the answer comes later.
+// A Writer that is closed while it resends ends, although the response arrives later.
 func TestClosedWhileResending(t *testing.T) {
 	fake := fakeCluster(t)
 	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
@@ -96,11 +96,11 @@ func TestClosedWhileResending(t *testing.T) {
 	closed.Store(true)
 	w.Close()
 	close(let)
-	b.write(b.writer(kafka.WriterConfig{}), "b") // whose answer comes after it, on the same connection
+	b.write(b.writer(kafka.WriterConfig{}), "b") // whose response arrives after it, on the same connection
 	equal(t, b.read(0, 0, b.end(0)), []string{"a", "b"})
 }
 
-// mischief is a listener whose connections hand some requests on twice, and cut some answers.
+// mischief is a listener whose connections forward some requests twice, and cut some responses.
 type mischief struct {
 	net.Listener
 	mu            sync.Mutex
@@ -113,7 +113,7 @@ func (m *mischief) Accept() (net.Conn, error) {
 	return &mischiefConn{Conn: conn, by: m}, err
 }
 
-// does says whether to do something that is done once in so many times.
+// does reports whether to do something that is done once in so many times.
 func (m *mischief) does(what *int, in int) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -162,7 +162,7 @@ func (c *mischiefConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// Requests that arrive twice, answers that are cut and batches that have to be split leave every record of every
+// Requests that arrive twice, responses that are cut and batches that have to be split leave every record of every
 // partition there once, in order, with its acknowledgement.
 func TestMischief(t *testing.T) {
 	seed := rand.Uint64()
@@ -204,7 +204,7 @@ func TestMischief(t *testing.T) {
 	b.must(w.Flush(b.ctx))
 	m.mu.Lock()
 	m.rng = nil
-	t.Logf("%d requests twice, %d answers cut", m.twice, m.losses)
+	t.Logf("%d requests twice, %d responses cut", m.twice, m.losses)
 	if m.twice == 0 || m.losses == 0 {
 		t.Error("that is not what was to be tested")
 	}

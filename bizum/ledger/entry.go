@@ -46,7 +46,7 @@ func ParseHeading(key, value []byte) (h Heading, err error) {
 func (h Heading) differs(now Heading) error {
 	switch {
 	case h.SourceID != now.SourceID:
-		return stop(OtherSource, "the topic was deleted and made anew since this ledger was begun")
+		return stop(OtherSource, "the topic was deleted and recreated since this ledger was begun")
 	case h.Partitions != now.Partitions:
 		return stop(OtherSource, "partitions of the topic: %d when this ledger was begun, %d now, which spreads the accounts "+
 			"anew", h.Partitions, now.Partitions)
@@ -98,7 +98,7 @@ func parsePosted(value []byte) (e posted, err error) {
 	if e.balance, ok = bizum.ParseBalance(value[middle+1 : last]); !ok {
 		return e, errNoEntry
 	}
-	if payment := value[:middle]; len(payment) <= bizum.MaxMessage { // the longest messages grow when they are written as entries
+	if payment := value[:middle]; len(payment) <= bizum.MessageBytesMax { // the longest messages grow when they are written as entries
 		if e.Payment, err = bizum.ParsePayment(payment); err != nil {
 			return e, fmt.Errorf("%w: %w", errNoEntry, err)
 		}

@@ -68,7 +68,7 @@ func FuzzEntry(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
 		e, err := parsePosted(value)
-		if err != nil || len(value) > bizum.MaxMessage {
+		if err != nil || len(value) > bizum.MessageBytesMax {
 			return
 		}
 		written := appendPosted(nil, &e)

@@ -283,7 +283,7 @@ func (p *partition) clone(e bizum.Entry) bizum.Entry {
 }
 
 // keyBytesMax is the longest name of an account.
-const keyBytesMax = bizum.MaxMessage
+const keyBytesMax = bizum.MessageBytesMax
 
 var defaultAccount = []byte(bizum.DefaultAccount)
 
@@ -312,7 +312,7 @@ func (p *partition) reject(ctx context.Context, r *record.Record, timestamp int6
 		p.end = fmt.Errorf("message at %s/%d@%d: %w", p.ledger.Topics.Source, p.number, r.Offset, reason)
 		return nil
 	}
-	cut := func(b []byte) []byte { return b[:min(len(b), bizum.MaxMessage)] }
+	cut := func(b []byte) []byte { return b[:min(len(b), bizum.MessageBytesMax)] }
 	if err := p.output.Write(ctx, p.ledger.Topics.Rejected, cut(r.Key), cut(r.Value), timestamp,
 		rejectedHeaders(r.Offset, reason)...); err != nil {
 		return p.failed(err)

@@ -266,7 +266,7 @@ func (w *world) found(format string, args ...any) {
 	}
 }
 
-// rebalance begins a generation of the group, with the partitions shared anew.
+// rebalance begins a generation of the group, with the partitions assigned again.
 func (w *world) rebalance() {
 	w.generation++
 	var members []int

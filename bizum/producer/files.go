@@ -24,15 +24,15 @@ type Files struct {
 	broken chan struct{} // closed after an error
 
 	mu              sync.Mutex
-	spool           *archive.Spool
+	out             *archive.LineFiles
 	aging           *time.Timer // of the file that is open
 	err             error
 	messages, files int64
 }
 
-// ToFiles returns a sink that puts messages into files. Close the spool after the run.
-func ToFiles(spool *archive.Spool, config FileConfig) *Files {
-	return &Files{config: config, spool: spool, broken: make(chan struct{})}
+// ToFiles returns a sink that puts messages into files. The caller closes out after the run.
+func ToFiles(out *archive.LineFiles, config FileConfig) *Files {
+	return &Files{config: config, out: out, broken: make(chan struct{})}
 }
 
 // Closed returns how many messages are in how many files that have been closed.
@@ -50,9 +50,9 @@ func (s *Files) Put(_ context.Context, m *Message, _, _ time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil {
-		s.fail(s.spool.Put(m.Value))
+		s.fail(s.out.Put(m.Value))
 	}
-	lines, size := s.spool.Size()
+	lines, size := s.out.Size()
 	if s.err == nil && (lines >= s.config.Records || size >= s.config.Bytes) {
 		s.publish()
 	} else if lines == 1 {
@@ -73,7 +73,7 @@ func (s *Files) publish() {
 	if s.err != nil {
 		return
 	}
-	file, err := s.spool.Publish()
+	file, err := s.out.Publish()
 	s.fail(err)
 	if file.Rows > 0 {
 		s.messages += file.Rows

@@ -35,7 +35,7 @@ const (
 // Plan says how many messages are sent, and when each is due.
 type Plan struct {
 	Mode               Mode
-	MinDelay, MaxDelay time.Duration // Paused: bounds of a pause
+	DelayMin, DelayMax time.Duration // Paused: bounds of a pause
 	Seed               uint64        // Paused: of the pauses
 	PerSecond          float64       // Steady
 	Given              bool          // the source reads its messages, and each may be long in coming
@@ -47,7 +47,7 @@ type Plan struct {
 func (p Plan) pace() *bizum.Pace {
 	switch p.Mode {
 	case Paused:
-		return bizum.Pauses(p.Seed, p.MinDelay, p.MaxDelay)
+		return bizum.Pauses(p.Seed, p.DelayMin, p.DelayMax)
 	case Steady:
 		return bizum.Rate(p.PerSecond)
 	}

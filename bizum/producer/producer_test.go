@@ -48,7 +48,7 @@ func TestPlan(t *testing.T) {
 		sent, flushes  int
 		shown, looksAt int // looksAt: times that progress could be seen
 	}{
-		{name: "paused", plan: producer.Plan{MinDelay: 2 * ms, MaxDelay: 2 * ms, Count: 3},
+		{name: "paused", plan: producer.Plan{DelayMin: 2 * ms, DelayMax: 2 * ms, Count: 3},
 			sent: 3, flushes: 4, shown: 3},
 		{name: "steady", plan: producer.Plan{Mode: producer.Steady, PerSecond: 500, Count: 4},
 			dues: []time.Duration{0, 2 * ms, 4 * ms, 6 * ms}, sent: 4, flushes: 1, looksAt: 4},

@@ -67,9 +67,9 @@ type chunk struct {
 }
 
 func readLines(r io.Reader, chunks chan<- chunk) {
-	const maxLines, maxBytes = 1000, 64 << 10
+	const linesMax, bytesMax = 1000, 64 << 10
 	// A longer line is handed on cut, but still too long to be a message.
-	reader := bufio.NewReaderSize(r, bizum.MaxMessage+len("\r\n")+1)
+	reader := bufio.NewReaderSize(r, bizum.MessageBytesMax+len("\r\n")+1)
 	var c chunk
 	bytesRead := 0
 	for c.err == nil {
@@ -82,7 +82,7 @@ func readLines(r io.Reader, chunks chan<- chunk) {
 			c.lines = append(c.lines, bytes.Clone(line))
 			bytesRead += len(line)
 		}
-		if len(c.lines) == maxLines || bytesRead >= maxBytes || reader.Buffered() == 0 || c.err != nil {
+		if len(c.lines) == linesMax || bytesRead >= bytesMax || reader.Buffered() == 0 || c.err != nil {
 			chunks <- c
 			c.lines, bytesRead = nil, 0
 		}

@@ -16,11 +16,11 @@ import (
 	"math"
 )
 
-// MaxBytes is what a batch may have, as it is in the log and unfolded. Kafka's producers fill
-// batches up to 1 MiB of records by default (max.request.size, message.max.bytes); 64 MiB leaves
-// room for topics of large records, and is a thousand of the longest payments. More than that is
-// not read: a few kilobytes can be made to unfold to gigabytes.
-const MaxBytes = 64 << 20
+// BytesMax is the size limit of a batch, both in the log and decompressed. Kafka's producers fill batches up to
+// 1 MiB of records by default (max.request.size, message.max.bytes); 64 MiB leaves room for topics of large records,
+// and is a thousand of the longest payments. Larger batches are refused: a few kilobytes can decompress to
+// gigabytes.
+const BytesMax = 64 << 20
 
 // HeaderBytes is the length of a batch without its records.
 const HeaderBytes = 61
@@ -62,8 +62,7 @@ var ErrPartial = errors.New("the batch is cut")
 // ErrOldFormat means that the records are of a format older than Kafka 0.11.
 var ErrOldFormat = errors.New("its format is older than Kafka 0.11")
 
-// Batch is a run of records with consecutive places in a log; some of them may be missing, taken by
-// compaction.
+// Batch is a record batch: a range of offsets of a log, from some of which compaction may have removed the records.
 type Batch struct {
 	First, Last    int64 // offsets
 	FirstTimestamp int64 // in milliseconds; records count from it
@@ -72,10 +71,10 @@ type Batch struct {
 	Count          int
 	attributes     uint16
 	records        []byte
-	folded         bool // records are compressed
+	compressed     bool // records are compressed
 }
 
-// Size returns how many bytes the batch at the start of b has, as far as b tells, or 0.
+// Size returns how many bytes the batch at the start of b has, or 0 if b is too short.
 func Size(b []byte) int64 {
 	if len(b) < lengthCovers {
 		return 0
@@ -83,7 +82,7 @@ func Size(b []byte) int64 {
 	return lengthCovers + int64(int32(binary.BigEndian.Uint32(b[atLength:])))
 }
 
-// FirstOffset returns the first offset of the batch at the start of b, as far as b tells, or -1.
+// FirstOffset returns the first offset of the batch at the start of b, or -1 if b is too short.
 func FirstOffset(b []byte) int64 {
 	if len(b) < atLength {
 		return -1
@@ -107,8 +106,8 @@ func Parse(b []byte) (batch Batch, rest []byte, err error) {
 	switch {
 	case size < HeaderBytes:
 		return batch, b, fmt.Errorf("a length of %d bytes", size)
-	case size > MaxBytes:
-		return batch, b, fmt.Errorf("larger than %d bytes", MaxBytes)
+	case size > BytesMax:
+		return batch, b, fmt.Errorf("larger than %d bytes", BytesMax)
 	case size > int64(len(b)):
 		return batch, b, ErrPartial
 	}
@@ -125,7 +124,7 @@ func Parse(b []byte) (batch Batch, rest []byte, err error) {
 		attributes:     binary.BigEndian.Uint16(b[atAttributes:]),
 		records:        b[HeaderBytes:],
 	}
-	batch.folded = batch.Codec() != None && len(batch.records) > 0 // one that compaction has emptied has nothing to unfold
+	batch.compressed = batch.Codec() != None && len(batch.records) > 0 // compaction may have left none
 	last := int64(int32(binary.BigEndian.Uint32(b[atLastOffsetDelta:])))
 	batch.Last = batch.First + last
 	switch {
@@ -145,11 +144,11 @@ func (b *Batch) Codec() Codec { return Codec(b.attributes & codecBits) }
 // Transactional reports whether the records are part of a transaction.
 func (b *Batch) Transactional() bool { return b.attributes&transactionalBit != 0 }
 
-// Control reports whether the batch is a marker of Kafka's, which no reader is to see.
+// Control reports whether the batch holds a transaction marker, which is not delivered to readers.
 func (b *Batch) Control() bool { return b.attributes&controlBit != 0 }
 
-// Folded reports whether the records have to be unfolded before they are checked.
-func (b *Batch) Folded() bool { return b.folded }
+// Compressed reports whether the records are compressed still. Decompress them before Check.
+func (b *Batch) Compressed() bool { return b.compressed }
 
 // Bytes returns how many bytes the records have as they are now.
 func (b *Batch) Bytes() int { return len(b.records) }

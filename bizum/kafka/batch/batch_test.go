@@ -47,7 +47,7 @@ func seal(b *kmsg.RecordBatch) []byte {
 	return b.AppendTo(nil)
 }
 
-var unfolder = batch.NewUnfolder()
+var decompressor = batch.NewDecompressor()
 
 // read returns a batch's values, as a reader would get them.
 func read(encoded []byte, room int) (values []string, err error) {
@@ -58,8 +58,8 @@ func read(encoded []byte, room int) (values []string, err error) {
 	if len(rest) > 0 {
 		return nil, errors.New("not one batch")
 	}
-	if b.Folded() {
-		if _, err := unfolder.Unfold(&b, make([]byte, 0, room)); err != nil {
+	if b.Compressed() {
+		if _, err := decompressor.Decompress(&b, make([]byte, 0, room)); err != nil {
 			return nil, err
 		}
 	}
@@ -111,7 +111,7 @@ func TestStrict(t *testing.T) {
 		{"codec", func(b *kmsg.RecordBatch) { b.Attributes = 5 }, "unknown compression 5"},
 		{"short", func(b *kmsg.RecordBatch) { b.Length = 48 }, "a length of 60 bytes"},
 		{"negative length", func(b *kmsg.RecordBatch) { b.Length = -1 }, "a length of 11 bytes"},
-		{"huge", func(b *kmsg.RecordBatch) { b.Length = batch.MaxBytes }, "larger than 67108864 bytes"},
+		{"huge", func(b *kmsg.RecordBatch) { b.Length = batch.BytesMax }, "larger than 67108864 bytes"},
 	} {
 		if values, err := read(encode(c.change), 1<<20); err == nil || err.Error() != c.want || values != nil {
 			t.Errorf("%s: %q, %v; want %s", c.name, values, err, c.want)
@@ -157,7 +157,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// Records unfold into the room there is, to the byte; with less they need more.
+// Records decompress into the room there is, to the byte; with less they need more.
 func TestRoom(t *testing.T) {
 	value := bytes.Repeat([]byte("Maria;20;Cena;RECEPCIÓN "), 10_000)
 	want := record(0, string(value))
@@ -183,7 +183,7 @@ func TestRoom(t *testing.T) {
 						t.Fatal(err)
 					}
 					to := make([]byte, before, before+room)
-					all, err := unfolder.Unfold(&b, to)
+					all, err := decompressor.Decompress(&b, to)
 					if fits := room >= len(want); fits != (err == nil) || !fits && !errors.Is(err, batch.ErrShort) {
 						t.Errorf("%d bytes into %d after %d: %v", len(want), room, before, err)
 					} else if fits && (len(all) != before+len(want) || &all[:1][0] != &to[:1][0] || b.Check() != nil) {
@@ -252,8 +252,8 @@ func FuzzBatch(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if b.Folded() {
-			if _, err := unfolder.Unfold(&b, make([]byte, 0, 1<<16)); err != nil {
+		if b.Compressed() {
+			if _, err := decompressor.Decompress(&b, make([]byte, 0, 1<<16)); err != nil {
 				return
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"bizumctl/bizum/record"
 )
 
-// Builder makes a batch, record by record. A record is encoded once, when it is appended.
+// Builder builds a batch. A record is encoded when it is appended.
 type Builder struct {
 	encoded []byte // room for the header, then the records
 	count   int
@@ -16,13 +16,13 @@ type Builder struct {
 	max     int64 // timestamp
 }
 
-// Header is what a record carries besides key and value.
+// Header is a header of a record.
 type Header struct {
 	Key   string
 	Value []byte
 }
 
-// Producer is who has made a batch, as the broker knows it.
+// Producer identifies the producer of a batch to the broker.
 type Producer struct {
 	ID            int64
 	Epoch         int16
@@ -33,10 +33,10 @@ type Producer struct {
 // Reset empties the builder.
 func (b *Builder) Reset() { *b = Builder{encoded: b.encoded[:0]} }
 
-// Len returns how many records there are.
+// Len returns the number of records.
 func (b *Builder) Len() int { return b.count }
 
-// Bytes returns how long the batch is before it is compressed.
+// Bytes returns the size of the batch before compression.
 func (b *Builder) Bytes() int { return max(len(b.encoded), HeaderBytes) }
 
 // Append appends a record. The timestamp is in milliseconds; a key of nil is none, a value of nil a
@@ -69,7 +69,7 @@ func (b *Builder) begin(timestamp int64) {
 	b.max = max(b.max, timestamp)
 }
 
-// body encodes what a record has before its headers, behind one byte for its length.
+// body encodes a record up to its headers, after one byte for its length.
 func (b *Builder) body(to, key, value []byte, timestamp int64) []byte {
 	to = append(to, 0, 0) // the length, if it is short, and the attributes, which have no meaning yet
 	to = binary.AppendVarint(to, timestamp-b.first)
@@ -89,7 +89,7 @@ func appendField(to, field []byte) []byte {
 	return append(to, field...)
 }
 
-// end puts the length before the record that starts at a place, and counts it.
+// end writes the length of the record that starts at an index, and counts the record.
 func (b *Builder) end(start int) {
 	b.count++
 	length := len(b.encoded) - start - 1
@@ -104,7 +104,7 @@ func (b *Builder) end(start int) {
 	copy(b.encoded[start:], size[:n])
 }
 
-// Records goes through the records that were appended, with offsets from 0 on.
+// Records yields the appended records, with offsets from 0 on.
 func (b *Builder) Records(yield func(*record.Record) bool) {
 	if b.count > 0 {
 		batch := Batch{Last: int64(b.count - 1), Count: b.count, FirstTimestamp: b.first, MaxTimestamp: b.max,
@@ -113,8 +113,8 @@ func (b *Builder) Records(yield func(*record.Record) bool) {
 	}
 }
 
-// Seal returns the batch as a producer sends it, compressed into to if it is to be compressed. It is
-// good until the builder or to is used again.
+// Seal returns the encoded batch, compressed into the capacity of to unless the codec is None. It is valid until the
+// builder or to is used again.
 func (b *Builder) Seal(producer Producer, compressor *Compressor, to []byte) ([]byte, error) {
 	sealed := b.encoded
 	if compressor.Codec != None {

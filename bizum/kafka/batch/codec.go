@@ -26,43 +26,43 @@ const (
 	Zstd
 )
 
-// ErrShort means that the records unfold to more than there is room for.
-var ErrShort = errors.New("records unfold to more than there is room for")
+// ErrShort means that the records decompress to more than there is room for.
+var ErrShort = errors.New("records decompress to more than there is room for")
 
-// Unfolder decompresses records. It may be used by several goroutines.
-type Unfolder struct {
+// Decompressor decompresses records. It may be used by several goroutines.
+type Decompressor struct {
 	zstd *zstd.Decoder
 	gzip sync.Pool
 	lz4  sync.Pool
 }
 
-// NewUnfolder makes one that uses as many processors as there are.
-func NewUnfolder() *Unfolder {
-	// What is decoded goes into room that the caller has made, and no further. A frame may name a
-	// window that is larger than itself: Java's client does at its highest levels.
-	const maxWindow = 128 << 20
+// NewDecompressor returns a Decompressor that uses all processors.
+func NewDecompressor() *Decompressor {
+	// The output never exceeds the capacity that the caller provides. A frame may name a window larger than
+	// itself: Java's client does at its highest levels.
+	const windowBytesMax = 128 << 20
 	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(maxWindow), zstd.WithDecodeAllCapLimit(true),
+		zstd.WithDecoderMaxMemory(windowBytesMax), zstd.WithDecodeAllCapLimit(true),
 		zstd.IgnoreChecksum(true)) // the batch has one
 	if err != nil {
 		panic("batch: internal error: " + err.Error()) // of an option
 	}
-	return &Unfolder{zstd: decoder}
+	return &Decompressor{zstd: decoder}
 }
 
-// Unfold decompresses the records of a batch into the room that is left in to, of which the batch is
-// a part then, and returns to with them. ErrShort means that there is too little room; any other
-// error, that the batch is corrupt.
-func (u *Unfolder) Unfold(b *Batch, to []byte) ([]byte, error) {
-	all, err := u.decode(b.Codec(), b.records, to)
+// Decompress appends the decompressed records of a batch to to, within its capacity, and returns it; the
+// batch refers to them from then on. It returns ErrShort if the capacity is too small; any other error
+// means that the batch is corrupt.
+func (d *Decompressor) Decompress(b *Batch, to []byte) ([]byte, error) {
+	all, err := d.decode(b.Codec(), b.records, to)
 	if err != nil {
 		return to, err
 	}
-	b.records, b.folded = all[len(to):], false
+	b.records, b.compressed = all[len(to):], false
 	return all, nil
 }
 
-func (u *Unfolder) decode(codec Codec, from, to []byte) ([]byte, error) {
+func (d *Decompressor) decode(codec Codec, from, to []byte) ([]byte, error) {
 	switch codec {
 	case None:
 		if len(from) > cap(to)-len(to) {
@@ -70,53 +70,52 @@ func (u *Unfolder) decode(codec Codec, from, to []byte) ([]byte, error) {
 		}
 		return append(to, from...), nil
 	case Gzip:
-		return u.decodeGzip(from, to)
+		return d.decodeGzip(from, to)
 	case Snappy:
 		return decodeSnappy(from, to)
 	case LZ4:
-		return u.decodeLZ4(from, to)
+		return d.decodeLZ4(from, to)
 	}
-	return u.decodeZstd(from, to)
+	return d.decodeZstd(from, to)
 }
 
-// decodeZstd takes most errors for a lack of room, until there is room for the largest batch: where a
-// block does not fit, the library has several words for it (v1.20.3), those for a corrupt one among
-// them.
-func (u *Unfolder) decodeZstd(from, to []byte) ([]byte, error) {
+// decodeZstd returns ErrShort for most errors until there is room for the largest batch: for a block that
+// does not fit the library (v1.20.3) returns several errors, among them those of a corrupt one.
+func (d *Decompressor) decodeZstd(from, to []byte) ([]byte, error) {
 	room := cap(to) - len(to)
-	all, err := u.zstd.DecodeAll(from, to[len(to):]) // its limits count from the start
+	all, err := d.zstd.DecodeAll(from, to[len(to):]) // its limits count from the start
 	switch {
 	case err == nil && len(all) <= room:
 		return to[:len(to)+len(all)], nil
-	case err == nil || room < MaxBytes || errors.Is(err, zstd.ErrDecoderSizeExceeded):
+	case err == nil || room < BytesMax || errors.Is(err, zstd.ErrDecoderSizeExceeded):
 		return to, ErrShort
 	}
 	return to, whole(err)
 }
 
-func (u *Unfolder) decodeGzip(from, to []byte) ([]byte, error) {
-	reader, _ := u.gzip.Get().(*gzip.Reader)
+func (d *Decompressor) decodeGzip(from, to []byte) ([]byte, error) {
+	reader, _ := d.gzip.Get().(*gzip.Reader)
 	if reader == nil {
 		reader = new(gzip.Reader)
 	}
-	defer u.gzip.Put(reader)
+	defer d.gzip.Put(reader)
 	if err := reader.Reset(bytes.NewReader(from)); err != nil {
 		return to, fmt.Errorf("gzip: %w", whole(err))
 	}
 	return readAll(reader, to)
 }
 
-func (u *Unfolder) decodeLZ4(from, to []byte) ([]byte, error) {
-	reader, _ := u.lz4.Get().(*lz4.Reader)
+func (d *Decompressor) decodeLZ4(from, to []byte) ([]byte, error) {
+	reader, _ := d.lz4.Get().(*lz4.Reader)
 	if reader == nil {
 		reader = lz4.NewReader(nil)
 	}
-	defer u.lz4.Put(reader)
+	defer d.lz4.Put(reader)
 	reader.Reset(bytes.NewReader(from))
 	return readAll(reader, to)
 }
 
-// readAll reads to the end, into the room that is left in to.
+// readAll appends all of r to to, within its capacity.
 func readAll(r io.Reader, to []byte) ([]byte, error) {
 	all := to
 	for len(all) < cap(all) {
@@ -129,7 +128,7 @@ func readAll(r io.Reader, to []byte) ([]byte, error) {
 			return to, whole(err)
 		}
 	}
-	var more [1]byte // it may be just as much as there is room for
+	var more [1]byte // it may fit exactly
 	n, err := io.ReadFull(r, more[:])
 	switch {
 	case n > 0:
@@ -140,7 +139,7 @@ func readAll(r io.Reader, to []byte) ([]byte, error) {
 	return to, whole(err)
 }
 
-// whole words the end of compressed data that came too early so that nobody takes it for the end of
+// whole replaces the error for compressed data that ends early, so that no caller takes it for the end of
 // a connection.
 func whole(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

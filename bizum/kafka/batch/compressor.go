@@ -20,10 +20,10 @@ type Compressor struct {
 	out  bytes.Buffer
 }
 
-// codecNames are the codecs as a person names them, by Kafka's number.
+// codecNames are the names of the codecs, by Kafka's number.
 var codecNames = [...]string{None: "none", Gzip: "gzip", Snappy: "snappy", LZ4: "lz4", Zstd: "zstd"}
 
-// ParseCodec finds a codec by its name: none, gzip, snappy, lz4 or zstd.
+// ParseCodec returns the codec of a name: none, gzip, snappy, lz4 or zstd.
 func ParseCodec(name string) (Codec, error) {
 	for codec, known := range codecNames {
 		if name == known {
@@ -33,7 +33,7 @@ func ParseCodec(name string) (Codec, error) {
 	return None, fmt.Errorf("compression %q: want none, gzip, snappy, lz4 or zstd", name)
 }
 
-// NewCompressor makes a compressor of the codec's usual level.
+// NewCompressor returns a Compressor of a codec, at the level chosen below.
 func NewCompressor(codec Codec) *Compressor {
 	c := &Compressor{Codec: codec}
 	switch codec {
@@ -59,7 +59,7 @@ func NewCompressor(codec Codec) *Compressor {
 	return c
 }
 
-// compress appends the records, compressed, to a batch's header.
+// compress appends the compressed records to to.
 func (c *Compressor) compress(to, records []byte) ([]byte, error) {
 	switch c.Codec {
 	case Zstd:

@@ -14,8 +14,7 @@ var (
 	errRecordsLength = errors.New("records that are longer or shorter than they say")
 )
 
-// Check reports what is wrong with the records, nil if nothing is. Unfold them first. Only what was
-// checked may be read.
+// Check returns an error unless the records are well formed. Decompress them first, and read them only after Check.
 func (b *Batch) Check() error {
 	at, before, last := 0, int64(-1), b.Last-b.First
 	var r record.Record
@@ -34,8 +33,7 @@ func (b *Batch) Check() error {
 	return nil
 }
 
-// Records goes through the records in order. The record that it yields is one and the same each
-// time; it has an offset, but no topic and partition.
+// Records yields the records in order. It reuses the Record, which has an offset but no topic and partition.
 func (b *Batch) Records(yield func(*record.Record) bool) {
 	first, timestamp := b.First, b.FirstTimestamp
 	appended := b.attributes&logAppendTimeBit != 0
@@ -55,8 +53,8 @@ func (b *Batch) Records(yield func(*record.Record) bool) {
 	}
 }
 
-// decode reads the record at a place, with its offset and timestamp as differences, and returns the
-// place after it, or -1 if it is not well formed.
+// decode decodes the record at an index, with offset and timestamp relative to the batch, and returns the index after
+// it, or -1 if it is malformed.
 func decode(r *record.Record, b []byte, at int) int {
 	length, ok := short(b, at)
 	if at++; !ok {
@@ -89,7 +87,7 @@ func decode(r *record.Record, b []byte, at int) int {
 	return headersEnd(b, at)
 }
 
-// headersEnd returns the end of b, where the headers have to end, or -1.
+// headersEnd decodes the headers at an index, and returns the index after them, or -1 if that is not the end of b.
 func headersEnd(b []byte, at int) int {
 	count, at := varint(b, at)
 	if at < 0 || count < 0 || count > int64(len(b)-at)/2 {
@@ -110,8 +108,7 @@ func headersEnd(b []byte, at int) int {
 	return at
 }
 
-// field reads a length and so many bytes; a length of -1 is nil. It returns the place after it, or
-// -1.
+// field decodes a length and as many bytes, nil if it is -1. It returns the index after them, or -1.
 func field(b []byte, at int) ([]byte, int) {
 	length, ok := short(b, at)
 	if at++; !ok {
@@ -127,7 +124,7 @@ func field(b []byte, at int) ([]byte, int) {
 	return b[at:end:end], end
 }
 
-// short reads a number of one byte, as most are, and reports whether it is one.
+// short decodes a varint of one byte, as most are, and reports whether it has only one.
 func short(b []byte, at int) (n int64, ok bool) {
 	if uint(at) >= uint(len(b)) {
 		return 0, false
@@ -137,7 +134,7 @@ func short(b []byte, at int) (n int64, ok bool) {
 
 func unzigzag(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
 
-// varint reads a number of 32 bits at a place, and returns the place after it, or -1.
+// varint decodes a varint of 32 bits at an index, and returns the index after it, or -1.
 func varint(b []byte, at int) (int64, int) {
 	n, at := varlong(b, at)
 	if n > math.MaxInt32 || n < math.MinInt32 {

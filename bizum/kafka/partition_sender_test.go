@@ -26,9 +26,9 @@ func TestSplitKeepsEmpty(t *testing.T) {
 	for range 4 {
 		b.add(nil, []byte{}, 0, 0)
 	}
-	l := &lane{writer: w, inFlight: []*producerBatch{b}}
-	l.split()
-	for i, half := range l.inFlight {
+	s := &partitionSender{writer: w, inFlight: []*producerBatch{b}}
+	s.split()
+	for i, half := range s.inFlight {
 		for r := range half.records.Records {
 			if r.Value == nil || r.Key != nil {
 				t.Errorf("half %d, record %d: key %v, value %v, want none and an empty one", i, r.Offset, r.Key, r.Value)

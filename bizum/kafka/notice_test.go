@@ -14,7 +14,7 @@ import (
 	"bizumctl/bizum/kafka"
 )
 
-// notes are what a person is told.
+// notes are what a person is notices.
 type notes struct {
 	mu   sync.Mutex
 	text []string
@@ -37,24 +37,24 @@ const (
 	withinIt      = shortPatience / 4
 )
 
-// impatient is a bench whose cluster tells soon what it waits for.
+// impatient is a bench whose cluster soon reports what it waits for.
 func impatient(t *testing.T, address string, partitions int32) (*bench, *notes) {
-	told := new(notes)
+	notices := new(notes)
 	b := benchAt(t, address, partitions, nil)
-	cluster, err := kafka.Open(kafka.Config{Brokers: []string{address}, ClientID: "bizumctl-test", Notice: told.add})
+	cluster, err := kafka.Open(kafka.Config{Brokers: []string{address}, ClientID: "bizumctl-test", Notice: notices.add})
 	b.must(err)
 	t.Cleanup(cluster.Close)
 	cluster.SetLimits(shortPatience, 10*time.Second)
 	b.cluster = cluster
-	return b, told
+	return b, notices
 }
 
-// A broker that is not heard of because we are busy with what it sent is not waited for.
-func TestSlowHandlerIsNoSilence(t *testing.T) {
+// A handler that takes long with what the broker sent is not reported as a wait for the broker.
+func TestSlowHandlerIsNotSilence(t *testing.T) {
 	t.Parallel()
 	fake := fakeCluster(t)
 	const partitions, many, large = 60, 5, 100 << 10 // more than readers may hold together
-	b, told := impatient(t, fake.ListenAddrs()[0], partitions)
+	b, notices := impatient(t, fake.ListenAddrs()[0], partitions)
 	w := b.writer(kafka.WriterConfig{})
 	for range partitions * many {
 		b.must(w.Append(b.ctx, nil, make([]byte, large), 0, 0)) // to the partitions in turn
@@ -82,22 +82,22 @@ func TestSlowHandlerIsNoSilence(t *testing.T) {
 		})
 	}
 	reading.Wait()
-	if all := told.all(); len(all) > 0 {
+	if all := notices.all(); len(all) > 0 {
 		t.Errorf("%q", all)
 	}
 }
 
-// A broker that does not answer is waited for aloud, and the end of it told.
-func TestSilenceIsTold(t *testing.T) {
+// A wait for a broker that does not respond is reported, and so is its end.
+func TestSilenceIsReported(t *testing.T) {
 	t.Parallel()
 	for name, key := range map[string]kmsg.Key{"fetch": kmsg.Fetch, "produce": kmsg.Produce} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := fakeCluster(t)
-			b, told := impatient(t, fake.ListenAddrs()[0], 1)
+			b, notices := impatient(t, fake.ListenAddrs()[0], 1)
 			fake.ControlKey(int16(key), func(kmsg.Request) (kmsg.Response, error, bool) {
 				fake.SleepControl(func() {
-					for len(told.all()) == 0 {
+					for len(notices.all()) == 0 {
 						b.must(b.ctx.Err())
 						time.Sleep(10 * time.Millisecond) // between two looks
 					}
@@ -106,7 +106,7 @@ func TestSilenceIsTold(t *testing.T) {
 			})
 			b.write(b.writer(kafka.WriterConfig{}), "a")
 			equal(t, b.read(0, 0, 1), []string{"a"})
-			all := told.all()
+			all := notices.all()
 			if len(all) != 2 || !strings.HasSuffix(all[0], "no answer yet") || !strings.HasSuffix(all[1], "answers again") {
 				t.Errorf("%q", all)
 			}
@@ -115,12 +115,12 @@ func TestSilenceIsTold(t *testing.T) {
 }
 
 // A partition whose batch waits for those of others on the same connection does not take the broker,
-// which answers them one after the other, for a silent one.
-func TestOthersFirstIsNoSilence(t *testing.T) {
+// which responds to them one after the other, for a silent one.
+func TestOthersFirstIsNotSilence(t *testing.T) {
 	t.Parallel()
 	fake := fakeCluster(t)
 	const others, sharing = 3, 4 // a connection is shared by every fourth partition
-	b, told := impatient(t, fake.ListenAddrs()[0], others*sharing+1)
+	b, notices := impatient(t, fake.ListenAddrs()[0], others*sharing+1)
 	writer := func(partition int32) *kafka.Writer {
 		w := b.writer(kafka.WriterConfig{Partition: &partition, Records: 1})
 		b.write(w, "first")
@@ -131,11 +131,11 @@ func TestOthersFirstIsNoSilence(t *testing.T) {
 	for i := range int32(others) {
 		first = append(first, writer(i*sharing))
 	}
-	var answered atomic.Int32
+	var responded atomic.Int32
 	second := make(chan struct{})
 	fake.ControlKey(int16(kmsg.Produce), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		fake.KeepControl()
-		n := answered.Add(1)
+		n := responded.Add(1)
 		fake.SleepControl(func() { time.Sleep(withinIt) })
 		if n == 2 {
 			close(second)
@@ -153,7 +153,7 @@ func TestOthersFirstIsNoSilence(t *testing.T) {
 	}
 	<-second // by now all of those are on the connection
 	b.write(last, "y")
-	if all := told.all(); len(all) > 0 {
+	if all := notices.all(); len(all) > 0 {
 		t.Errorf("%q", all)
 	}
 }
