@@ -133,6 +133,9 @@ func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, con
 	}
 	replayed, err := balance.Replay(ctx, topic,
 		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report})
+	if o.exit && ctx.Err() != nil {
+		screen.Noticef("interrupted before the topic's end: what follows is of a part of it")
+	}
 	if replayed != nil {
 		o.summary(screen, replayed)
 	}

@@ -432,6 +432,7 @@ func TestFaults(t *testing.T) {
 		"storage":              {Keys: produce, Err: kerr.KafkaStorageError, Count: 2},
 		"unknown topic":        {Keys: produce, Err: kerr.UnknownTopicOrPartition, Count: 1},
 		"fetch: leader moved":  {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.NotLeaderForPartition, Count: 2},
+		"fetch: behind":        {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.OffsetOutOfRange, Count: 1},
 		"fetch: storage":       {Keys: []kmsg.Key{kmsg.Fetch}, Err: kerr.KafkaStorageError, Count: 2},
 		"offsets: no leader":   {Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.LeaderNotAvailable, Count: 2},
 		"offsets: unavailable": {Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.OffsetNotAvailable, Count: 2},

@@ -211,7 +211,10 @@ func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
 		response, f, err := r.fetch(ctx)
 		switch {
 		case errors.Is(err, sarama.ErrOffsetOutOfRange):
-			return r.outOfRange(ctx)
+			if err := r.outOfRange(ctx); err != nil {
+				return err
+			}
+			continue // a leader that was behind has caught up
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, errFetchResponse):
@@ -435,11 +438,16 @@ func (a *aborted) before(offset int64) {
 	}
 }
 
-// outOfRange returns an OutOfRangeError with the bounds of the log.
+// outOfRange returns an OutOfRangeError with the bounds of the log, or nil, after a pause, if the position is in range by
+// now.
 func (r *reader) outOfRange(ctx context.Context) error {
 	start, end, err := r.cluster.bounds(ctx, r.topic, r.partition)
 	if err != nil {
 		return err
+	}
+	if start <= r.position && r.position <= end {
+		const pause = 200 * time.Millisecond
+		return sleepUntil(ctx, time.Now().Add(pause))
 	}
 	return &OutOfRangeError{r.topic, r.partition, r.position, start, end}
 }
