@@ -1,15 +1,11 @@
 package commands_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"io"
-	"os/exec"
-	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -83,65 +79,5 @@ func TestInputRefused(t *testing.T) {
 	code, notices := runOn(ctx, fake, read, io.Discard, "produce", "--input", "-")
 	if code != 1 || ctx.Err() != nil {
 		t.Errorf("exit %d, %v: %s", code, ctx.Err(), notices)
-	}
-}
-
-// A member that is told to end while its broker hangs says what it has booked, and does not blame the output.
-func TestGroupOfSilentBroker(t *testing.T) {
-	t.Parallel()
-	path, err := killable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	broker := exec.Command(path, "broker", "--listen", "127.0.0.1:0")
-	stderr, err := broker.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := broker.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = broker.Process.Kill(); _ = broker.Wait() }()
-	line, err := bufio.NewReader(stderr).ReadString('\n')
-	address := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(line)
-	if err != nil || address == "" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	if text, err := exec.Command(path, "produce", "-q", "-b", address, "--rate", "max", "-n", "10").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	member := exec.Command(path, "balance", "-g", "caja", "-o", "csv", "-b", address)
-	stdout, err := member.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	said, err := member.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := member.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = member.Process.Kill() }()
-	rows := bufio.NewScanner(stdout)
-	for range 11 { // the heading, and ten that are committed
-		if !rows.Scan() {
-			t.Fatalf("it ended: %v", rows.Err())
-		}
-	}
-	if err := broker.Process.Signal(syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	text := ""
-	for notices := bufio.NewScanner(said); notices.Scan(); {
-		text += notices.Text() + "\n"
-		if strings.Contains(notices.Text(), "no answer yet") { // to a heartbeat, too, for which the client waits longer
-			if err := member.Process.Signal(syscall.SIGTERM); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := member.Wait(); err != nil || strings.Contains(text, "output") || !strings.Contains(text, "10 bizums booked") {
-		t.Errorf("%v: %s", err, text)
 	}
 }

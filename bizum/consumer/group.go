@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"bizumctl/bizum/event"
@@ -15,14 +14,13 @@ import (
 
 // RunClaims calls own for each partition that the group gives us, in a goroutine each, as kafka.Group.Run does, until
 // ctx ends, own returns an error, or End is called. Joined is called with what is ours at the start of each session.
-// The error may be one that Failure takes for an end that was asked for. When ctx has ended it returns within 5 s, though
-// leaving the group may take longer: the client waits for a heartbeat that a silent broker never answers. What own has
-// returned by then is the error.
+// The error may be one that Failure takes for an end that was asked for.
 func (c *Consumer) RunClaims(ctx context.Context, joined func(partitions []int32),
 	own func(ctx context.Context, claim *kafka.Claim) error) (err error) {
 	if c.members, err = c.cluster.Group(c.config.Group, c.config.Topic); err != nil {
 		return err
 	}
+	defer c.members.Close()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	defer c.watch(func() { c.End(ErrDone) })()
@@ -40,55 +38,10 @@ func (c *Consumer) RunClaims(ctx context.Context, joined func(partitions []int32
 			ended <- nil
 		}
 	}()
-	owned := &ownership{own: own}
-	left := make(chan error, 1)
-	go func() {
-		left <- c.members.Run(ctx, owned.run)
-		c.members.Close()
-	}()
-	select {
-	case err = <-left:
-	case <-ctx.Done():
-		select {
-		case err = <-left:
-		case <-time.After(lastCommitWithin):
-			err = owned.left(c.uncommitted())
-		}
-	}
+	err = c.members.Run(ctx, own)
 	stop()
 	asked := <-ended
 	return cmp.Or(err, asked)
-}
-
-// ownership knows which of a member's partitions are still at work, and what went wrong with the others.
-type ownership struct {
-	own func(ctx context.Context, claim *kafka.Claim) error
-
-	mu      sync.Mutex
-	running int
-	err     error // the first
-}
-
-func (o *ownership) run(ctx context.Context, claim *kafka.Claim) error {
-	o.mu.Lock()
-	o.running++
-	o.mu.Unlock()
-	err := o.own(ctx, claim)
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.running--
-	o.err = cmp.Or(o.err, err)
-	return err
-}
-
-// left returns what went wrong, or running if a partition is still at work.
-func (o *ownership) left(running error) error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.err == nil && o.running > 0 {
-		return running
-	}
-	return o.err
 }
 
 // readClaims reads the partitions that the group gives us.
