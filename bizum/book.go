@@ -18,8 +18,8 @@ var defaultKey = []byte(DefaultAccount)
 type Book struct {
 	initial Amount
 	table   table
-	long    map[string]*Amount // accounts whose names have no room in the table
-	hashes  [ahead]uint32      // of the postings that are looked up together
+	long    map[string]*Amount  // accounts whose names have no room in the table
+	hashes  [PrefetchMax]uint32 // of the postings that are looked up together
 }
 
 // Account is a name and what it owns.
@@ -67,14 +67,14 @@ func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
 	return Entry{Payment: p, Account: key, Balance: posting.Balance, Opens: posting.Opens}, nil
 }
 
-// ahead is how many accounts are looked up together. With many accounts each one is a wait for
+// PrefetchMax is how many accounts are looked up together. With many accounts each one is a wait for
 // memory, and so they overlap.
-const ahead = 64
+const PrefetchMax = 64
 
 // Prefetch brings near what the book has of the accounts that keys name, before each is applied: with
-// many accounts their waits for memory overlap. It changes nothing. More than 64 keys are too many.
+// many accounts their waits for memory overlap. It changes nothing. Of more than PrefetchMax keys it takes the first.
 func (b *Book) Prefetch(keys [][]byte) {
-	hashes := b.hashes[:min(len(keys), ahead)]
+	hashes := b.hashes[:min(len(keys), PrefetchMax)]
 	for i := range hashes {
 		hashes[i] = b.table.hash(KeyOf(keys[i]))
 	}
@@ -85,7 +85,7 @@ func (b *Book) Prefetch(keys [][]byte) {
 // many of them it has booked: all, unless a balance no longer fits.
 func (b *Book) ApplyAll(postings []Posting) (booked int, err error) {
 	for len(postings) > 0 {
-		block := postings[:min(len(postings), ahead)]
+		block := postings[:min(len(postings), PrefetchMax)]
 		postings = postings[len(block):]
 		for i := range block {
 			block[i].Key = KeyOf(block[i].Key)
@@ -175,14 +175,16 @@ func (b *Book) Balance(account []byte) (balance Amount, known bool) {
 var errInitial = errors.New("bizum: internal error: books of another initial balance are merged")
 
 // Merge adds what another book, of the same initial balance, has booked: what each account has
-// gained or lost in it. The other book is empty afterwards. The error is a balance that no longer
-// fits; some accounts are merged then.
+// gained or lost in it. The other book is empty afterwards, whose pages are used for this one. The
+// error is a balance that no longer fits; some accounts are merged then.
 func (b *Book) Merge(other *Book) error {
 	if b.initial != other.initial {
 		panic(errInitial)
 	}
-	alike := b.table.seed == other.table.seed
-	for g := range other.table.pages {
+	merged := *other
+	*other = *b.Another()
+	alike := b.table.seed == merged.table.seed
+	for g := range merged.table.pages {
 		for i := range g.slots {
 			s := &g.slots[i]
 			if s.length == 0 {
@@ -198,13 +200,12 @@ func (b *Book) Merge(other *Book) error {
 		}
 		b.table.spare = append(b.table.spare, g) // memory does not grow by what is merged
 	}
-	for name, balance := range other.long {
+	for name, balance := range merged.long {
 		account := []byte(name)
 		if err := b.merge(account, b.table.hash(account), *balance); err != nil {
 			return err
 		}
 	}
-	*other = *b.Another()
 	return nil
 }
 

@@ -3,7 +3,6 @@ package commands
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -177,11 +176,11 @@ func (o *balanceOptions) summary(screen *console.Console, r *balance.Replayed) {
 	const few = 20
 	text := console.Plural(r.Booked, "bizum", "bizums") + exceptions(r.Rounded, r.Rejected)
 	var accounts []bizum.Account
-	if o.account != "" || r.Book.Len() <= few {
+	switch balance, known := r.Book.Balance([]byte(o.account)); {
+	case o.account == "" && r.Book.Len() <= few:
 		accounts = r.Book.Accounts()
-	}
-	if o.account != "" {
-		accounts = slices.DeleteFunc(accounts, func(a bizum.Account) bool { return a.Name != o.account })
+	case known:
+		accounts = []bizum.Account{{Name: o.account, Balance: balance}}
 	}
 	if len(accounts) == 1 {
 		screen.Noticef("%s, closing balance %v €", text, accounts[0].Balance)

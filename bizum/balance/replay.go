@@ -92,13 +92,10 @@ func (f *fold) another() *bizum.Book {
 	return book
 }
 
-// block is how many payments are booked together: the book looks their accounts up at once.
-const block = 64
-
 // batch books a batch.
 func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
-	var postings [block]bizum.Posting
-	var offsets [block]int64
+	var postings [bizum.PrefetchMax]bizum.Posting
+	var offsets [bizum.PrefetchMax]int64
 	full, seen, rounded := 0, int64(0), int64(0)
 	post := func() error {
 		booked, err := book.ApplyAll(postings[:full])
@@ -123,7 +120,7 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 		}
 		postings[full].Key, postings[full].Change = r.Key, change
 		offsets[full] = r.Offset
-		if full++; full < block {
+		if full++; full < bizum.PrefetchMax {
 			continue
 		}
 		if err := post(); err != nil {

@@ -249,9 +249,7 @@ func (k *auditor) message(r *record.Record) error {
 		return nil
 	}
 	k.proof.Payments++
-	if len(key) == 0 {
-		key = defaultAccount
-	}
+	key = bizum.KeyOf(key)
 	k.skip(k.ledger, offset, "payment")
 	w := k.ledger.now
 	booked := w != nil && w.offset == offset

@@ -207,7 +207,7 @@ func (p *partition) bookBatch(ctx context.Context, b batch) error {
 // ahead returns the records of a batch, and has a book prefetch their accounts, some at a time.
 func ahead(book *bizum.Book, records iter.Seq[*record.Record]) iter.Seq[*record.Record] {
 	return func(yield func(*record.Record) bool) {
-		var block [64]record.Record
+		var block [bizum.PrefetchMax]record.Record
 		var keys [len(block)][]byte
 		n := 0
 		flush := func() bool {
@@ -241,9 +241,7 @@ func (p *partition) bookMessage(ctx context.Context, r *record.Record, timestamp
 		return p.reject(ctx, r, timestamp, err)
 	}
 	at("parsed")
-	if len(key) == 0 {
-		key = defaultAccount
-	}
+	key = bizum.KeyOf(key)
 	wanted, room := false, true
 	if l.Reserve != nil {
 		if wanted, room = l.Reserve(key); !room {
@@ -284,8 +282,6 @@ func (p *partition) clone(e bizum.Entry) bizum.Entry {
 
 // keyBytesMax is the longest name of an account.
 const keyBytesMax = bizum.MessageBytesMax
-
-var defaultAccount = []byte(bizum.DefaultAccount)
 
 // belongs returns an error if a message's account is not booked in this partition. An account has one book, in the
 // partition of its key.

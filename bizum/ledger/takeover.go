@@ -74,8 +74,8 @@ func (p *partition) restoreFrom(ctx context.Context, from int64) (start, end int
 type restored struct {
 	book     *bizum.Book
 	n        int
-	accounts [64][]byte
-	balances [64]bizum.Amount
+	accounts [bizum.PrefetchMax][]byte
+	balances [bizum.PrefetchMax]bizum.Amount
 	text     []byte // of the accounts: a record is not valid for long enough
 }
 

@@ -17,13 +17,10 @@ type Position struct {
 // String returns the position as messages name it, such as bizums/2@1041.
 func (p Position) String() string { return fmt.Sprintf("%s/%d@%d", p.Topic, p.Partition, p.Offset) }
 
-// NoTimestamp is the timestamp of a record that has none.
-const NoTimestamp = -1
-
 // Record is a message as a topic keeps it. A Key of nil is none, a Value of nil a tombstone.
 type Record struct {
 	Position
-	Timestamp  int64 // in milliseconds since 1970, of any value; NoTimestamp: none
+	Timestamp  int64 // in milliseconds since 1970, of any value; -1: none
 	Key, Value []byte
 	Headers    Headers
 }
