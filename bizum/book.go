@@ -61,7 +61,7 @@ func (b *Book) Another() *Book { return newBook(b.initial, b.table.seed) }
 func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
 	key = KeyOf(key)
 	posting := Posting{Key: key, Change: p.Change()}
-	if err := b.post(&posting, b.table.hash(key)); err != nil {
+	if _, err := b.post(&posting, b.table.hash(key)); err != nil {
 		return Entry{}, err
 	}
 	return Entry{Payment: p, Account: key, Balance: posting.Balance, Opens: posting.Opens}, nil
@@ -87,41 +87,63 @@ func (b *Book) ApplyAll(postings []Posting) (booked int, err error) {
 	for len(postings) > 0 {
 		block := postings[:min(len(postings), PrefetchMax)]
 		postings = postings[len(block):]
+		again := b.prefetch(block)
+		var balance *Amount
 		for i := range block {
-			block[i].Key = KeyOf(block[i].Key)
-			if i > 0 && string(block[i].Key) == string(block[i-1].Key) { // so it is with a single account
-				b.hashes[i] = b.hashes[i-1]
-				continue
+			if again&1 == 0 || balance == nil {
+				balance, err = b.post(&block[i], b.hashes[i])
+			} else {
+				err = block[i].post(balance)
 			}
-			b.hashes[i] = b.table.hash(block[i].Key)
-		}
-		b.table.touch(b.hashes[:len(block)])
-		for i := range block {
-			if err := b.post(&block[i], b.hashes[i]); err != nil {
+			if err != nil {
 				return booked + i, err
 			}
+			again >>= 1
 		}
 		booked += len(block)
 	}
 	return booked, nil
 }
 
-// post books a posting whose key is not empty.
-func (b *Book) post(p *Posting, hash uint32) error {
+// prefetch brings near the accounts of at most PrefetchMax postings. In the number that it returns, the
+// bits of those are set that are on the same account as the one before, as all are with a single account.
+func (b *Book) prefetch(block []Posting) (again uint64) {
+	for i := range block {
+		block[i].Key = KeyOf(block[i].Key)
+		if i > 0 && string(block[i].Key) == string(block[i-1].Key) {
+			again |= 1 << i
+			b.hashes[i] = b.hashes[i-1]
+			continue
+		}
+		b.hashes[i] = b.table.hash(block[i].Key)
+	}
+	b.table.touch(b.hashes[:len(block)])
+	return again
+}
+
+// post books a posting whose key is not empty. It returns where the balance of its account is, good until
+// another account is opened, or nil if it has opened the account itself.
+func (b *Book) post(p *Posting, hash uint32) (balance *Amount, err error) {
 	balance, room := b.find(p.Key, hash)
-	before := b.initial
-	if p.Opens = balance == nil; !p.Opens {
-		before = *balance
+	if balance != nil {
+		return balance, p.post(balance)
 	}
-	after, ok := before.Add(p.Change)
+	after, ok := b.initial.Add(p.Change)
 	if !ok {
-		return overflow(p.Key, before, p.Change)
+		return nil, overflow(p.Key, b.initial, p.Change)
 	}
-	if p.Balance = after; p.Opens {
-		b.open(room, p.Key, hash, after)
-	} else {
-		*balance = after
+	p.Balance, p.Opens = after, true
+	b.open(room, p.Key, hash, after)
+	return nil, nil
+}
+
+// post books a posting on an account that was opened before.
+func (p *Posting) post(balance *Amount) error {
+	after, ok := balance.Add(p.Change)
+	if !ok {
+		return overflow(p.Key, *balance, p.Change)
 	}
+	*balance, p.Balance, p.Opens = after, after, false
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package bizum_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"math"
@@ -148,6 +149,48 @@ func TestBookNames(t *testing.T) {
 	}
 	if !maps.Equal(got, want) || book.Len() != len(want) {
 		t.Errorf("%d accounts %v, want %v", book.Len(), got, want)
+	}
+}
+
+// TestApplyAll books the same payments all at once and one by one: in runs on one account, of names that fit a slot and
+// longer ones, in blocks of any size, until a balance no longer fits.
+func TestApplyAll(t *testing.T) {
+	for seed := range uint64(200) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		initial := bizum.Amount(rng.IntN(1000))
+		if rng.IntN(4) == 0 {
+			initial = math.MaxInt64 - bizum.Amount(rng.IntN(3000))
+		}
+		all, single := bizum.NewBook(initial), bizum.NewBook(initial)
+		accounts := 1 + rng.IntN(300)
+		var key []byte
+		for overflown := false; !overflown && all.Len() < accounts; {
+			postings := make([]bizum.Posting, rng.IntN(200))
+			for i := range postings {
+				if key == nil || rng.IntN(4) == 0 {
+					key = fmt.Appendf(nil, "%0*d", 1+rng.IntN(30), rng.IntN(accounts))
+				}
+				postings[i] = bizum.Posting{Key: bytes.Clone(key), Change: bizum.Amount(rng.IntN(2000) - 1000), Opens: rng.IntN(2) == 0}
+			}
+			booked, err := all.ApplyAll(postings)
+			overflown = err != nil
+			for i, p := range postings[:min(booked+1, len(postings))] {
+				payment := bizum.Payment{Amount: max(p.Change, -p.Change), Kind: bizum.Received}
+				if p.Change < 0 {
+					payment.Kind = bizum.Sent
+				}
+				entry, err := single.Apply(p.Key, payment)
+				if (err != nil) != (i == booked) {
+					t.Fatalf("seed %d: posting %d of %d booked: %v", seed, i, booked, err)
+				}
+				if i < booked && (entry.Balance != p.Balance || entry.Opens != p.Opens) {
+					t.Fatalf("seed %d: posting %d: %+v, one by one %+v", seed, i, p, entry)
+				}
+			}
+		}
+		if !slices.Equal(all.Accounts(), single.Accounts()) {
+			t.Fatalf("seed %d: the books differ", seed)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -120,19 +121,42 @@ func plain(value []byte) (f fields, ok bool) {
 	default:
 		return f, false
 	}
-	i, bits := 0, byte(0)
-	for ; i < len(value) && value[i] != ';'; i++ {
-		bits |= value[i]
-	}
-	f.name = i
-	f.amount, f.concept = plainEuros(value, i+1)
-	if i == 0 || f.amount == 0 {
+	var ascii bool
+	f.name, ascii = fieldEnd(value)
+	f.amount, f.concept = plainEuros(value, f.name+1)
+	if f.name == 0 || f.amount == 0 {
 		return f, false
 	}
-	if bits >= utf8.RuneSelf || !isASCII(value[f.concept:]) {
+	if !ascii || !isASCII(value[f.concept:]) {
 		return f, utf8.Valid(value)
 	}
 	return f, true
+}
+
+// In each byte of a word of eight: its lowest bit, and its highest, which is not set in ASCII.
+const (
+	lowest  = 0x0101010101010101
+	highest = 0x8080808080808080
+)
+
+// fieldEnd returns where the first field of a text ends, at a `;` or with the text, and reports whether
+// it is ASCII. It looks at eight bytes at a time.
+func fieldEnd(text []byte) (end int, ascii bool) {
+	var seen uint64
+	for ; len(text)-end >= 8; end += 8 {
+		word := binary.LittleEndian.Uint64(text[end:])
+		other := word ^ lowest*';'
+		// The highest bit of each byte of other that is 0; above the first, of some that are not.
+		if found := (other - lowest) &^ other & highest; found != 0 {
+			before := found&-found>>7 - 1 // the bits before that byte
+			return end + bits.TrailingZeros64(found)/8, (seen|word&before)&highest == 0
+		}
+		seen |= word
+	}
+	for ; end < len(text) && text[end] != ';'; end++ {
+		seen |= uint64(text[end])
+	}
+	return end, seen&highest == 0
 }
 
 // plainEuros reads the amount at a place and returns it and the place after the `;` behind it. Of an
@@ -165,17 +189,16 @@ func plainEuros(value []byte, at int) (a Amount, after int) {
 
 // isASCII reports whether no byte has its highest bit set, looking at eight at a time.
 func isASCII(text []byte) bool {
-	const highest = 0x8080808080808080
 	for ; len(text) >= 8; text = text[8:] {
 		if binary.LittleEndian.Uint64(text)&highest != 0 {
 			return false
 		}
 	}
-	var bits byte
+	var seen byte
 	for _, c := range text {
-		bits |= c
+		seen |= c
 	}
-	return bits < utf8.RuneSelf
+	return seen < utf8.RuneSelf
 }
 
 // parseAny reads a message of any form, and finds out what is wrong with it.
