@@ -51,17 +51,15 @@ type Batch struct {
 
 // Records yields the records of the batch in order. It reuses the Record.
 func (b *Batch) Records(yield func(*record.Record) bool) {
+	r := &record.Record{Position: record.Position{Topic: b.Topic, Partition: b.Partition}}
+	within := func(r *record.Record) bool { return r.Offset < b.first || r.Offset < b.end && yield(r) }
 	for i := range b.batches {
-		for r := range b.batches[i].Records {
-			if r.Offset < b.first { // a fetch returns complete batches, with records before the position
-				continue
-			}
-			if r.Offset >= b.end {
-				return
-			}
-			if r.Topic, r.Partition = b.Topic, b.Partition; !yield(r) {
-				return
-			}
+		each := yield
+		if part := &b.batches[i]; part.First < b.first || part.Last >= b.end {
+			each = within // a fetch returns complete batches, with records before the position
+		}
+		if !b.batches[i].Each(r, each) {
+			return
 		}
 	}
 }

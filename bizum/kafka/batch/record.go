@@ -34,12 +34,15 @@ func (b *Batch) Check() error {
 }
 
 // Records yields the records in order. It reuses the Record, which has an offset but no topic and partition.
-func (b *Batch) Records(yield func(*record.Record) bool) {
+func (b *Batch) Records(yield func(*record.Record) bool) { b.Each(new(record.Record), yield) }
+
+// Each calls yield with the records in order, each in r, whose topic and partition it leaves as they are. It ends
+// when yield returns false, and returns what yield did.
+func (b *Batch) Each(r *record.Record, yield func(*record.Record) bool) bool {
 	first, timestamp := b.First, b.FirstTimestamp
 	appended := b.attributes&logAppendTimeBit != 0
-	var r record.Record
 	for at := 0; at < len(b.records); {
-		at = decode(&r, b.records, at)
+		at = decode(r, b.records, at)
 		if at < 0 {
 			panic("batch: internal error: records that were not checked")
 		}
@@ -47,10 +50,11 @@ func (b *Batch) Records(yield func(*record.Record) bool) {
 		if r.Timestamp += timestamp; appended {
 			r.Timestamp = b.MaxTimestamp
 		}
-		if !yield(&r) {
-			return
+		if !yield(r) {
+			return false
 		}
 	}
+	return true
 }
 
 // decode decodes the record at an index, with offset and timestamp relative to the batch, and returns the index after
