@@ -105,7 +105,7 @@ func allDigits(s []byte) bool {
 	return true
 }
 
-// Add answers a+b, and false when the sum does not fit.
+// Add returns a+b, and false if the sum does not fit.
 func (a Amount) Add(b Amount) (sum Amount, ok bool) {
 	sum = a + b
 	return sum, (sum > a) == (b > 0)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Pace says when each bizum is due, as a time since the start. It keeps no clock: it is told the time.
+// Pace says when each bizum is due, as a time since the start. It keeps no clock: it is given the time.
 type Pace struct {
 	perSecond float64 // 0: pauses
 	made      int64
@@ -25,7 +25,7 @@ func Pauses(seed uint64, min, max time.Duration) *Pace {
 // caught up.
 func Rate(perSecond float64) *Pace { return &Pace{perSecond: perSecond} }
 
-// Next answers when the next bizum is due.
+// Next returns when the next bizum is due.
 func (p *Pace) Next(now time.Duration) time.Duration {
 	n := p.made
 	p.made++

@@ -32,7 +32,7 @@ func (w *afterLines) Write(text []byte) (int, error) {
 	return n, err
 }
 
-// groupRun consumes ten bizums in group g on a broker that can be told to fail, with more arguments, and answers what
+// groupRun consumes ten bizums in group g on a broker that can be told to fail, with more arguments, and returns what
 // came of it and the position that is committed afterwards. Without an argument that ends it, it is interrupted after
 // the tenth.
 func groupRun(t *testing.T, prepare func(*kfake.Cluster, *kadm.Client), args ...string) (code int, lines int, errors string, position int64) {

@@ -59,7 +59,7 @@ func (s *screen) send(key, value string) {
 	}
 }
 
-// run answers everything that a terminal of so many columns receives of a command, from both streams.
+// run returns everything that a terminal of so many columns receives of a command, from both streams.
 func (s *screen) run(columns uint16, args ...string) string {
 	s.Helper()
 	return s.runWith(columns, nil, args...)

@@ -29,7 +29,7 @@ func Start(address, dir string) (*Broker, error) {
 		return nil, err
 	}
 	versions := kversion.Stable()
-	// Java's client, and so Spark, fails on an answer of kfake to DescribeTopicPartitions; without it, it asks otherwise.
+	// Java's client, and so Spark, fails on the response of kfake to DescribeTopicPartitions; without it, it sends another request.
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1)
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
