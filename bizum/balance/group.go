@@ -109,10 +109,11 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 	first := &firstSession{all: func() { topic.AwaitGroup(ctx) }}
 	c := g.config
 	l := &ledger.Ledger{Heading: g.heading, Topics: g.topics, Interval: c.Interval, AcceptGap: c.AcceptGap,
-		Strict: c.Strict, Now: c.Now, PartitionOf: kafka.PartitionOf, Ready: first.ready,
+		Strict: c.Strict, Now: c.Now, PartitionOf: kafka.PartitionOf, Ready: first.ready, Stop: topic.StopOf,
 		Reserve: c.Reserve, Release: c.Release,
 		Show: func(committed ledger.Committed) error {
 			topic.Seen()
+			topic.Committed(committed.Partition, committed.Position)
 			return c.Show(committed)
 		},
 		Notice: func(partition int32, text string) {

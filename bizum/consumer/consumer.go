@@ -72,9 +72,10 @@ type Consumer struct {
 	failures chan error
 	ended    chan struct{} // closed when no more batches are taken
 
-	members  *kafka.Group // of a run in a group
-	awaiting bool         // for the group to come to the stops
-	seen     func()       // of a run that does not hand over record by record
+	members  *kafka.Group  // of a run in a group
+	awaiting bool          // for the group to come to the stops
+	moved    chan struct{} // has one when we have committed the position of a stop
+	seen     func()        // of a run that does not hand over record by record
 }
 
 // Open waits for the topic, unless Exit is set, and finds out where to start and to stop. The error is ErrDone when the
@@ -82,7 +83,8 @@ type Consumer struct {
 func Open(ctx context.Context, cluster *kafka.Cluster, config Config) (*Consumer, error) {
 	c := &Consumer{cluster: cluster, config: config,
 		starts: make(map[int32]int64), stops: make(map[int32]int64), batches: make(chan delivery),
-		failures: make(chan error, 1), ended: make(chan struct{}), seen: func() {}}
+		failures: make(chan error, 1), ended: make(chan struct{}), seen: func() {},
+		moved: make(chan struct{}, 1)}
 	partitions, err := c.awaitTopic(ctx)
 	if err != nil {
 		return nil, err

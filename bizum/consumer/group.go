@@ -88,6 +88,7 @@ func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim, over func(
 			}
 		}
 		if s.done {
+			c.wake()
 			return ErrDone
 		}
 		return nil
@@ -161,7 +162,23 @@ func (c *Consumer) AwaitGroup(ctx context.Context) {
 	}
 }
 
-// awaitPositions asks for the positions of the group until they have come to the stops.
+// Committed is called by own of RunClaims when it has committed the group's position in its partition.
+func (c *Consumer) Committed(partition int32, position int64) {
+	if position >= c.StopOf(partition) {
+		c.wake()
+	}
+}
+
+// wake makes awaitPositions look at once.
+func (c *Consumer) wake() {
+	select {
+	case c.moved <- struct{}{}:
+	default:
+	}
+}
+
+// awaitPositions asks for the positions of the group until they have come to the stops: when one of ours has, and every
+// positionsEvery for those of other members.
 func (c *Consumer) awaitPositions(ctx context.Context, stops map[int32]int64) {
 	partitions := slices.Collect(maps.Keys(stops))
 	for {
@@ -183,6 +200,7 @@ func (c *Consumer) awaitPositions(ctx context.Context, stops map[int32]int64) {
 			return
 		}
 		select {
+		case <-c.moved:
 		case <-time.After(positionsEvery):
 		case <-ctx.Done():
 			return

@@ -100,6 +100,10 @@ type Ledger struct {
 	AcceptGap bool          // go on where retention has deleted messages that were not booked
 	Strict    bool          // stop at the first message that is rejected
 
+	// Stop returns the position in a partition of the source at which a run ends; nil: none. It is committed without
+	// waiting for Interval.
+	Stop func(partition int32) int64
+
 	Now func() time.Time
 	// After returns a channel that receives once a duration has passed; nil: time.After.
 	After func(time.Duration) <-chan time.Time
@@ -128,6 +132,7 @@ type Ledger struct {
 // Committed is what a transaction has made visible.
 type Committed struct {
 	Partition int32
+	Position  int64   // of the group, from now on
 	Entries   []Entry // those that were wanted
 	Rejected  []Rejected
 	Booked    int            // entries in all

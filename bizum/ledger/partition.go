@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"time"
 
 	"bizumctl/bizum"
@@ -24,6 +25,7 @@ type partition struct {
 	number int32
 	state  *state
 
+	stop      int64     // in the source; to reach it is committed at once
 	position  int64     // in the source, after what was booked
 	committed int64     // the group's position, as far as we know; none if it is not ours
 	open      bool      // a transaction, whose entries are in state already
@@ -81,7 +83,11 @@ func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) 
 type readError struct{ error }
 
 func (l *Ledger) partition(number int32, log Log, output Output) *partition {
-	return &partition{ledger: l, log: log, output: output, number: number, state: l.takeState(number)}
+	p := &partition{ledger: l, log: log, output: output, number: number, state: l.takeState(number), stop: math.MaxInt64}
+	if l.Stop != nil {
+		p.stop = l.Stop(number)
+	}
+	return p
 }
 
 // outlasting returns a context that ends a while after ctx.
@@ -123,7 +129,7 @@ func (p *partition) book(ctx, steps context.Context) error {
 		wait := p.ledger.Interval - p.ledger.Now().Sub(p.last)
 		switch {
 		case p.position == p.committed: // nothing to commit
-		case wait > 0 && len(p.done.Entries)+len(p.done.Rejected) < p.ledger.shownMax():
+		case wait > 0 && !p.reaches(p.stop) && len(p.done.Entries)+len(p.done.Rejected) < p.ledger.shownMax():
 			if due == nil {
 				due = p.ledger.after(wait)
 			}
@@ -141,6 +147,11 @@ func (p *partition) book(ctx, steps context.Context) error {
 	}
 	<-ctx.Done()
 	return nil
+}
+
+// reaches reports whether the next commit is the one that reaches a position.
+func (p *partition) reaches(position int64) bool {
+	return p.committed < position && position <= p.position
 }
 
 func (l *Ledger) after(d time.Duration) <-chan time.Time {
@@ -360,7 +371,7 @@ func (p *partition) show() error {
 	if len(done.Rejected)+done.Booked == 0 {
 		return nil
 	}
-	done.Partition, done.Accounts = p.number, p.state.book.Len()
+	done.Partition, done.Position, done.Accounts = p.number, p.committed, p.state.book.Len()
 	if done.Accounts == 1 {
 		done.Sole = &p.state.book.Accounts()[0]
 	}
