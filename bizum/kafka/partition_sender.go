@@ -14,7 +14,7 @@ import (
 )
 
 // partitionSender sends the batches of one partition to its leader. Only the goroutine of run changes its fields,
-// except open, which belongs to Append until the batch is queued. A connection that is still being opened when the
+// except open and first, which belong to Append. A connection that is still being opened when the
 // Writer is closed (see connect) changes none of them.
 //
 // It relies on what Kafka guarantees an idempotent producer (KIP-98): a broker takes a batch only if its sequence
@@ -25,6 +25,7 @@ type partitionSender struct {
 	writer      *Writer
 	partition   int32
 	open        *producerBatch      // being filled by Append
+	first       float64             // share of the limits at which the first batch is full; then 0
 	queue       chan *producerBatch // full, to be sent
 	inFlight    []*producerBatch    // sent, not acknowledged, in order
 	sequence    int32
@@ -44,8 +45,20 @@ type response struct {
 }
 
 func (s *partitionSender) queueUp() {
+	// Counted here and not by the record: that would wait each time for the record to be in memory.
+	s.writer.pending.Add(int64(s.open.records.Len()))
 	s.queue <- s.open // has room for all batches there are
-	s.open = nil
+	s.open, s.first = nil, 0
+}
+
+// takes reports whether the open batch has room for a record of a size. The first batches are limited to a share each,
+// or those of all partitions would become full at the same time, and Append would wait while they are compressed.
+func (s *partitionSender) takes(size int) bool {
+	records, bytes := s.writer.records, int(s.writer.bytes.Load())
+	if s.first > 0 {
+		records, bytes = int(float64(records)*s.first), int(float64(bytes)*s.first)
+	}
+	return s.open.records.Len() < records && s.open.records.Bytes()+size <= bytes
 }
 
 // run sends the batches until the Writer is closed or fails.

@@ -86,7 +86,7 @@ type Writer struct {
 
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
-	pending  atomic.Int64 // records appended, not acknowledged
+	pending  atomic.Int64 // records queued, not acknowledged
 	progress chan struct{}
 	failed   chan struct{} // closed when err is set
 	failOnce sync.Once
@@ -150,8 +150,8 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	for range cap(w.compressors) {
 		w.compressors <- nil
 	}
-	for _, p := range partitions {
-		s := &partitionSender{writer: w, partition: p, wait: wait{cluster: c},
+	for i, p := range partitions {
+		s := &partitionSender{writer: w, partition: p, wait: wait{cluster: c}, first: float64(i+1) / float64(len(partitions)),
 			queue: make(chan *producerBatch, batches), responses: make(chan response, inFlightMax)}
 		w.senders = append(w.senders, s)
 		go s.run()
@@ -181,7 +181,7 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 	for _, h := range headers {
 		size += len(h.Key) + len(h.Value) + recordOverhead
 	}
-	if s.open != nil && !s.open.takes(size, w.records, int(w.bytes.Load())) {
+	if s.open != nil && !s.takes(size) {
 		s.queueUp()
 	}
 	if s.open == nil {
@@ -192,7 +192,6 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 		s.open = b
 	}
 	s.open.add(key, value, timestamp, mark, headers...)
-	w.pending.Add(1)
 	return nil
 }
 
@@ -221,10 +220,6 @@ func (w *Writer) take(ctx context.Context) (*producerBatch, error) {
 	b.records.Reset()
 	*b = producerBatch{records: b.records, marks: b.marks[:0], packed: b.packed}
 	return b, nil
-}
-
-func (b *producerBatch) takes(size, records, bytes int) bool {
-	return b.records.Len() < records && b.records.Bytes()+size <= bytes
 }
 
 func (b *producerBatch) add(key, value []byte, timestamp, mark int64, headers ...Header) {
@@ -271,7 +266,7 @@ func (w *Writer) giveBack(c *batch.Compressor) { w.compressors <- c }
 // Failed is closed when an error has ended the Writer; Flush returns it.
 func (w *Writer) Failed() <-chan struct{} { return w.failed }
 
-// Pending returns the number of records that were appended and not acknowledged.
+// Pending returns the number of records that were sent, or are to be, and not acknowledged.
 func (w *Writer) Pending() int64 { return w.pending.Load() }
 
 // Close closes the Writer without waiting. Records that were not flushed may be lost.
