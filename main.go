@@ -7,7 +7,6 @@ import (
 	_ "embed"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -25,12 +24,6 @@ var concepts []byte
 const secondAfter = 200 * time.Millisecond
 
 func main() {
-	if os.Getenv("GOGC") == "" {
-		// Batches of records come and go, and little is kept: to collect less often than by default saves a tenth of the
-		// time, and keeps produce and balance of 5 million payments below 100 MB, and a ledger of a million accounts below
-		// 250 MB. At 200 the ledger passes it, at 400 all do, and save little more.
-		debug.SetGCPercent(170)
-	}
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of the write, like any other
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() { time.AfterFunc(secondAfter, stop) }) // a second signal ends the process at once
