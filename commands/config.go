@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"flag"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -61,6 +62,17 @@ func listProfiles(env Env, screen *console.Console) error {
 	return screen.Flush()
 }
 
+// textOf returns the value of a flag as text.
+func textOf(value any) string {
+	switch v := value.(type) {
+	case *cli.IntSlice:
+		return fmt.Sprint(v.Value())
+	case flag.Getter:
+		return fmt.Sprint(v.Get())
+	}
+	return fmt.Sprint(value)
+}
+
 // show prints the flags that all commands share, and those of others that are set.
 func (o *configOptions) show(env Env, c *cli.Context, shared []cli.Flag, screen *console.Console) error {
 	file := &o.cluster.access.file
@@ -82,7 +94,7 @@ func (o *configOptions) show(env Env, c *cli.Context, shared []cli.Flag, screen 
 		if origin == "" {
 			origin = "default"
 		}
-		line(name, fmt.Sprint(c.Value(name)), origin)
+		line(name, textOf(c.Generic(name)), origin)
 	}
 	t := file.settings.TLS
 	for name, text := range map[string]string{"tls-ca": t.CA.Text, "tls-cert": t.Certificate.Text, "tls-key": t.Key.Text} {
