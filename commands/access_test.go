@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -365,6 +366,46 @@ func TestDenied(t *testing.T) {
 			if c.grant != nil {
 				grant(c.grant)
 			}
+		}
+	})
+}
+
+// TestSessionsEnd: a broker ends the session of each login after five seconds, and every payment is there once all the
+// same: sent at a rate and with pauses, read, and booked exactly once.
+func TestSessionsEnd(t *testing.T) {
+	if securedKafka == "" {
+		t.Skip("BIZUMCTL_TEST_SECURED is not set: see .ci/README.md")
+	}
+	onSecured(t, func(s *secured) {
+		if !s.onKafka {
+			t.Skip("the embedded broker does not end a session")
+		}
+		const count, paced = 6000, 5
+		topic := fmt.Sprintf("sessions-%x", time.Now().UnixNano())
+		flags := " --sasl scram-sha-256 --user ana --topic " + topic
+		var work sync.WaitGroup
+		run := func(line, want string) {
+			work.Go(func() {
+				stdout, stderr, code := s.run(anaPassword, line+flags, "SHORT")
+				if code != 0 || !strings.Contains(stderr, want) {
+					s.Errorf("%s: exit code %d\n%.2000s\n%s", line, code, stdout, stderr)
+				}
+			})
+		}
+		if _, stderr, code := s.run(anaPassword, "produce --count 1 --rate max --partitions 4"+flags, "SHORT"); code != 0 {
+			s.Fatal(stderr)
+		}
+		all := count + paced + 1
+		run(fmt.Sprintf("consume --raw --count %d", all), fmt.Sprintf("%d bizums", all))
+		run(fmt.Sprintf("consume --raw --group seen --count %d", all), fmt.Sprintf("%d bizums", all))
+		run(fmt.Sprintf("balance --output none --group caja --count %d", all), fmt.Sprintf("%d bizums", all))
+		run(fmt.Sprintf("produce --accounts 20 --rate 400 --count %d", count), fmt.Sprintf("%d bizums sent", count))
+		run(fmt.Sprintf("produce --min-delay 1s --max-delay 4s --count %d", paced), fmt.Sprintf("%d bizums sent", paced))
+		work.Wait()
+		stdout, stderr, code := s.run(anaPassword, "audit --group caja"+flags, "SHORT")
+		if code != 0 || !strings.Contains(stdout+stderr, "6,006 payments") ||
+			!strings.Contains(stdout+stderr, "0 missing, 0 double, 0 wrong") {
+			s.Errorf("audit: exit code %d\n%s%s", code, stdout, stderr)
 		}
 	})
 }
