@@ -8,29 +8,35 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl"
 	saslplain "github.com/twmb/franz-go/pkg/sasl/plain"
+	"golang.org/x/term"
 )
 
 // securedKafka is the first port of a Kafka that .ci/kafka has started with BIZUMCTL_KAFKA_SECURED, and securedDir its
@@ -378,7 +384,7 @@ func TestSessionsEnd(t *testing.T) {
 	}
 	onSecured(t, func(s *secured) {
 		if !s.onKafka {
-			t.Skip("the embedded broker does not end a session")
+			s.Skip("the embedded broker does not end a session")
 		}
 		const count, paced = 6000, 5
 		topic := fmt.Sprintf("sessions-%x", time.Now().UnixNano())
@@ -417,4 +423,74 @@ func plainLogin(user, password string) sasl.Mechanism {
 func joinToken(header, claims string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." +
 		base64.RawURLEncoding.EncodeToString([]byte(claims)) + "."
+}
+
+// TestPasswordAskedFor: a person at a terminal is asked, does not see what is typed, and may leave with Ctrl-C, after
+// which the terminal shows again what is typed.
+func TestPasswordAskedFor(t *testing.T) {
+	onPath(t)
+	s := embeddedSecured(t)
+	ask := func(typed string) (shown string, code int) {
+		terminal, child, err := pty.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer terminal.Close()
+		cmd := exec.Command("bizumctl", "ping", "--brokers", s.addresses["SASLPLAIN"], "--sasl", "plain", "--user", "ana",
+			"--quiet")
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.certs, "TERM=dumb"}
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = child, child, child
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+		before, err := term.GetState(int(terminal.Fd()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		timeout := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+		defer timeout.Stop()
+		state := func() *term.State {
+			state, err := term.GetState(int(terminal.Fd()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return state
+		}
+		var text strings.Builder
+		buffer := make([]byte, 1000)
+		for !strings.Contains(text.String(), "password of ana: ") {
+			n, err := terminal.Read(buffer)
+			if err != nil {
+				t.Fatal(err, text.String())
+			}
+			text.Write(buffer[:n])
+		}
+		for reflect.DeepEqual(state(), before) {
+			time.Sleep(time.Millisecond) // between two looks: the terminal hides what is typed just after the question
+		}
+		if _, err := terminal.WriteString(typed); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // its output fits into the terminal's buffer
+		if !reflect.DeepEqual(state(), before) {
+			t.Errorf("after %q the terminal is not as it was", typed)
+		}
+		child.Close()
+		rest, _ := io.ReadAll(terminal) // ends with EIO
+		text.Write(rest)
+		return text.String(), cmd.ProcessState.ExitCode()
+	}
+	shown, code := ask(anaPassword + "\n")
+	if !strings.Contains(shown, `login       by PLAIN as "ana"`) || strings.Contains(shown, anaPassword) {
+		t.Errorf("exit code %d\n%s", code, shown)
+	}
+	shown, code = ask("\x03")
+	if code != 1 || !strings.Contains(shown, "interrupted before there was a password") {
+		t.Errorf("after Ctrl-C: exit code %d\n%s", code, shown)
+	}
+	shown, code = ask("\n")
+	if code != 2 || !strings.Contains(shown, "the password is empty") {
+		t.Errorf("after Enter: exit code %d\n%s", code, shown)
+	}
 }
