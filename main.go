@@ -27,9 +27,10 @@ func main() {
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of the write, like any other
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() { time.AfterFunc(secondAfter, stop) }) // a second signal ends the process at once
+	configDir, _ := os.UserConfigDir()                                   // without one there are no profiles
 	os.Exit(commands.Run(ctx, commands.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Names: names, Concepts: concepts,
-		Now: time.Now, Getenv: os.Getenv,
+		Now: time.Now, Getenv: os.Getenv, ConfigDir: configDir,
 	}, os.Args))
 }

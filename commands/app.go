@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -24,6 +23,7 @@ type Env struct {
 	Now             func() time.Time
 	Getenv          func(string) string
 	Version         string // "": the one that the build knows
+	ConfigDir       string // of the user; "": there is none
 }
 
 // Exit codes.
@@ -93,9 +93,10 @@ func newApp(env Env) *cli.App {
 			Usage: "print the version"}},
 		ExitErrHandler: func(*cli.Context, error) {}, // Run returns the code; the library would end the process
 		Commands: []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newAudit(env),
-			newBroker(env), newDemo(env)},
+			newPing(env), newBroker(env), newDemo(env)},
 		CustomAppHelpTemplate: appHelp,
 	}
+	app.Commands = append(app.Commands, newConfig(env, app.Commands))
 	app.OnUsageError = usageError
 	app.Action = func(c *cli.Context) error {
 		if c.Bool("version") {
@@ -141,13 +142,18 @@ func prepare(env Env, command *cli.Command) {
 		if c.Args().Present() {
 			return misuse("%s takes no argument, but was given %q", command.Name, c.Args().First())
 		}
-		return fromEnvironment(env, c)
+		return settle(env, c)
 	}
 }
 
-// fromEnvironment sets the flags that were not given from BIZUMCTL_ and the flag's name. A flag that was given also
-// beats the environment's value for one that it excludes.
+// fromEnvironment sets the flags that were not given from BIZUMCTL_ and the flag's name.
 func fromEnvironment(env Env, c *cli.Context) error {
+	return fill(c, func(name string) (value, where string) { return env.Getenv(variableOf(name)), variableOf(name) })
+}
+
+// fill sets the flags that were not given from another source. A flag that was given also beats that source's value for
+// one that it excludes.
+func fill(c *cli.Context, source func(name string) (value, where string)) error {
 	given := make(map[string]bool)
 	for _, name := range c.FlagNames() {
 		given[name] = true
@@ -161,13 +167,12 @@ func fromEnvironment(env Env, c *cli.Context) error {
 	}
 	for _, flag := range c.Command.Flags {
 		name := flag.Names()[0]
-		variable := "BIZUMCTL_" + strings.ReplaceAll(strings.ToUpper(name), "-", "_")
-		value := env.Getenv(variable)
+		value, where := source(name)
 		if value == "" || given[name] || c.IsSet(name) {
 			continue
 		}
 		if err := c.Set(name, value); err != nil {
-			return misuse("%s=%q: %w", variable, value, err)
+			return misuse("%s=%q: %w", where, value, err)
 		}
 	}
 	return nil

@@ -44,7 +44,7 @@ func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console
 	if o.group == "" {
 		return misuse("audit wants the group whose ledger it is: --group (-g) NAME")
 	}
-	cluster, err := o.cluster.open(env, screen)
+	cluster, err := o.cluster.open(ctx, env, screen)
 	if err != nil {
 		return err
 	}

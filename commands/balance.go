@@ -80,7 +80,7 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	if err := o.check(); err != nil {
 		return err
 	}
-	cluster, err := o.cluster.open(env, screen)
+	cluster, err := o.cluster.open(ctx, env, screen)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if o.interval < commitIntervalMin || o.interval > commitIntervalMax {
 		return misuse("--commit-interval %v: want %v to %v", o.interval, commitIntervalMin, commitIntervalMax)
 	}
-	cluster, err := o.cluster.open(env, screen)
+	cluster, err := o.cluster.open(ctx, env, screen)
 	if err != nil {
 		return err
 	}

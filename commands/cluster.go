@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ type clusterOptions struct {
 	brokers string
 	topic   string
 	session time.Duration // of a group, for those commands that join one
+	access  accessOptions
 	speech  speech
 }
 
@@ -23,12 +26,12 @@ func defaultCluster() clusterOptions {
 }
 
 func (s *clusterOptions) flags() []cli.Flag {
-	return append([]cli.Flag{
+	return slices.Concat([]cli.Flag{
 		&cli.StringFlag{Name: "brokers", Aliases: []string{"b", "bootstrap-server"}, Value: s.brokers,
 			Destination: &s.brokers, Usage: "`HOST:PORT,...` of the cluster"},
 		&cli.StringFlag{Name: "topic", Aliases: []string{"t"}, Value: s.topic, Destination: &s.topic,
 			Usage: "the topic's `NAME`"},
-	}, s.speech.flags()...)
+	}, s.access.flags(), s.speech.flags())
 }
 
 // speech is what every command takes: how it speaks.
@@ -56,7 +59,16 @@ func (s *clusterOptions) sessionFlag() cli.Flag {
 }
 
 // open opens the cluster that the flags name.
-func (s *clusterOptions) open(env Env, c *console.Console) (*kafka.Cluster, error) {
+func (s *clusterOptions) open(ctx context.Context, env Env, c *console.Console) (*kafka.Cluster, error) {
+	config, err := s.config(ctx, env, c)
+	if err != nil {
+		return nil, err
+	}
+	return kafka.Open(config)
+}
+
+// config makes the configuration of the client.
+func (s *clusterOptions) config(ctx context.Context, env Env, c *console.Console) (config kafka.Config, err error) {
 	var brokers []string
 	for address := range strings.SplitSeq(s.brokers, ",") {
 		address = strings.TrimSpace(address)
@@ -69,20 +81,23 @@ func (s *clusterOptions) open(env Env, c *console.Console) (*kafka.Cluster, erro
 		brokers = append(brokers, address)
 	}
 	if len(brokers) == 0 {
-		return nil, misuse("--brokers (-b) names no broker")
+		return config, misuse("--brokers (-b) names no broker")
 	}
 	if s.topic == "" {
-		return nil, misuse("--topic (-t) names no topic")
+		return config, misuse("--topic (-t) names no topic")
 	}
 	if s.session < 0 || s.session > 0 && s.session < sessionTimeoutMin {
-		return nil, misuse("--session-timeout %v: want %v or more", s.session, sessionTimeoutMin)
+		return config, misuse("--session-timeout %v: want %v or more", s.session, sessionTimeoutMin)
 	}
-	config := kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version, SessionTimeout: s.session,
+	config = kafka.Config{Brokers: brokers, ClientID: "bizumctl/" + env.Version, SessionTimeout: s.session,
 		Notice: func(text string) { c.Noticef("%s", text) }}
 	if s.speech.verbose {
 		config.Log = c.Log()
 	}
-	return kafka.Open(config)
+	for _, text := range s.access.file.unusedKeys(s.speech.verbose) {
+		c.Noticef("%s", text)
+	}
+	return config, s.access.apply(ctx, env, c, &config)
 }
 
 // sessionTimeoutMin leaves room for some heartbeats.

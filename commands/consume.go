@@ -98,7 +98,7 @@ func (o *consumeOptions) run(ctx context.Context, env Env, screen *console.Conso
 	if err != nil {
 		return err
 	}
-	cluster, err := o.cluster.open(env, screen)
+	cluster, err := o.cluster.open(ctx, env, screen)
 	if err != nil {
 		return err
 	}

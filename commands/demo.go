@@ -119,7 +119,7 @@ func (o *demoOptions) produce(ctx context.Context, env Env, cluster clusterOptio
 
 // makeTopic creates the topic first, so that nobody has to wait for it.
 func makeTopic(ctx context.Context, env Env, options clusterOptions, screen *console.Console) error {
-	cluster, err := options.open(env, screen)
+	cluster, err := options.open(ctx, env, screen)
 	if err != nil {
 		return err
 	}

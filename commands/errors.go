@@ -35,6 +35,8 @@ func hint(err error) string {
 	var decision *ledger.StopError
 	var topic *balance.TopicError
 	var missing *balance.NoLedgerError
+	var access *kafka.AccessError
+	var denied *kafka.DeniedError
 	switch {
 	case errors.As(err, &suggestion):
 		return suggestion.hint
@@ -44,6 +46,10 @@ func hint(err error) string {
 		return topicHint(topic.Fault)
 	case errors.As(err, &missing):
 		return "it is begun by: bizumctl balance --group " + missing.Group
+	case errors.As(err, &access):
+		return accessHint(access)
+	case errors.As(err, &denied):
+		return deniedHint(denied)
 	case errors.Is(err, kafka.ErrUnreachable):
 		return "start one with: bizumctl broker"
 	case errors.Is(err, kafka.ErrNewTopic):

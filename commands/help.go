@@ -17,6 +17,10 @@ func usageError(c *cli.Context, err error, _ bool) error {
 	if !isUnknown {
 		return misuse("%s", oneDash.ReplaceAllString(err.Error(), "flag -$1"))
 	}
+	if unknown == "password" || unknown == "sasl-password" {
+		return hintedError{misuse("a password is no flag: everybody on this machine could read it in the list of processes, " +
+			"and the shell keeps it"), "set " + passwordVariable + ", give --password-file FILE, or wait to be asked"}
+	}
 	flags, command := c.App.Flags, c.App.Name
 	if c.Command != nil && c.Command.Name != "" && c.Command.Name != c.App.Name {
 		flags, command = c.Command.Flags, c.App.Name+" "+c.Command.Name

@@ -176,7 +176,7 @@ func (o *produceOptions) run(ctx context.Context, env Env, screen *console.Conso
 // send is the run when messages go into a topic.
 func (o *produceOptions) send(ctx context.Context, env Env, messages producer.Source, config producer.Config,
 	screen *console.Console) error {
-	cluster, err := o.cluster.open(env, screen)
+	cluster, err := o.cluster.open(ctx, env, screen)
 	if err != nil {
 		return err
 	}

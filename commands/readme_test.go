@@ -203,7 +203,7 @@ var (
 	script   = regexp.MustCompile(`(?m)(\.ci/[\w.-]+)(?: ([a-z]+))?`)
 	variable = regexp.MustCompile(`BIZUMCTL_[A-Z_]+[A-Z]|BENCH_[A-Z]+`)
 	program  = regexp.MustCompile(`\b\w+\.py\b`)
-	profile  = regexp.MustCompile(`--profile (\w+)`)
+	profile  = regexp.MustCompile(`docker compose --profile (\w+)`)
 )
 
 // checkScripts makes sure that the scripts which the page names exist, and know the word behind their name.

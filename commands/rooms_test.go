@@ -20,7 +20,7 @@ import (
 var leads = map[string][]string{
 	".": {"commands"},
 	"commands": {"commands/console", "bizum", "bizum/event", "bizum/record", "bizum/format", "bizum/archive",
-		"bizum/ledger", "bizum/kafka", "bizum/consumer", "bizum/producer", "bizum/export", "bizum/balance",
+		"bizum/ledger", "bizum/kafka", "bizum/kafka/credentials", "bizum/kafka/properties", "bizum/consumer", "bizum/producer", "bizum/export", "bizum/balance",
 		"bizum/devbroker"},
 	"commands/console": {"bizum", "bizum/event", "bizum/record", "bizum/format"},
 	"bizum":            {},
@@ -36,7 +36,11 @@ var leads = map[string][]string{
 	"bizum/ledger":      {"bizum", "bizum/record", "bizum/format"},
 	"bizum/kafka":       {"bizum/record", "bizum/kafka/batch"},
 	"bizum/kafka/batch": {"bizum/record"},
-	"bizum/devbroker":   {},
+
+	"bizum/kafka/credentials": {},
+	"bizum/kafka/properties":  {"bizum/kafka/credentials"},
+
+	"bizum/devbroker": {},
 }
 
 // belongs says in which room or file a package, the start of its path, or a name of it may appear.
@@ -45,7 +49,8 @@ var belongs = map[string]string{
 	"github.com/urfave/cli": "commands", "github.com/fatih/color": "commands/console",
 	"golang.org/x/term": "commands/console", "github.com/mattn": "commands/console",
 	"github.com/parquet-go": "bizum/format", "github.com/pierrec/lz4": "bizum/kafka/batch",
-	"os/signal": "main.go", "os.Exit": "main.go", "os.Args": "main.go",
+	"github.com/xdg-go": "bizum/kafka", "github.com/magiconair": "bizum/kafka/properties",
+	"os/exec": "bizum/kafka/credentials", "os/signal": "main.go", "os.Exit": "main.go", "os.Args": "main.go",
 	"os.Stdout": "main.go", "os.Stderr": "main.go",
 	"fmt.Print": "main.go", "fmt.Println": "main.go", "fmt.Printf": "main.go",
 }

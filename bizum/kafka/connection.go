@@ -74,6 +74,7 @@ func receive(conn io.Reader, to []byte, size int, heard func()) ([]byte, error) 
 // fetchConn is a connection that sarama has opened and authenticated, and that sarama no longer uses.
 type fetchConn struct {
 	net.Conn
+	setup       *checkedConn
 	broker      *sarama.Broker // sarama's side of the connection
 	correlation int32
 	out         []byte
@@ -100,7 +101,7 @@ func (s *silence) lasts() time.Duration {
 // newFetchConn opens a connection for the caller alone. Before it returns, prepare may send requests on it by sarama.
 func (c *Cluster) newFetchConn(address string, silence *silence,
 	prepare func(*sarama.Broker) error) (*fetchConn, error) {
-	conf, once := *c.conf, &onceDialer{dialer: dialer{dialTimeout}}
+	conf, once := *c.conf, &onceDialer{dialer: c.dialer}
 	conf.Net.Proxy.Dialer = once
 	broker, err := connected(address, &conf)
 	if err != nil {
@@ -110,7 +111,7 @@ func (c *Cluster) newFetchConn(address string, silence *silence,
 		go broker.Close()
 		return nil, err
 	}
-	return &fetchConn{Conn: once.dialled.Conn, broker: broker, timeout: c.limits.silent, silence: silence}, nil
+	return &fetchConn{Conn: once.dialled.Conn, setup: once.dialled, broker: broker, timeout: c.limits.silent, silence: silence}, nil
 }
 
 // Close closes the connection at once, whatever is under way on it.

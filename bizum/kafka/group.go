@@ -43,7 +43,10 @@ type Claim struct {
 // Group prepares to join a group. It does not connect; its error is one of the configuration. The caller closes the
 // Group after Run.
 func (c *Cluster) Group(name, topic string) (*Group, error) {
-	conf := clientConfig(c.config)
+	conf, err := clientConfig(c.dialer)
+	if err != nil {
+		return nil, err
+	}
 	conf.Metadata.Retry.Max = 2                       // heartbeats are retried as often
 	conf.Metadata.RefreshFrequency = 10 * time.Second // to find added partitions
 	conf.Consumer.Group.Session.Timeout = c.config.SessionTimeout
@@ -93,7 +96,7 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		case handler.joined:
 			failing = time.Time{}
 		case err != nil && !retriable(err) && !lostSession(err):
-			return fmt.Errorf("group %q: %w", g.name, reason(err))
+			return fmt.Errorf("group %q: %w", g.name, reason(g.needs(err)))
 		case failing.IsZero():
 			failing = time.Now()
 		case time.Since(failing) > patience:
@@ -202,10 +205,13 @@ func (c *Claim) Commit(ctx context.Context, position int64) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("committing %s/%d@%d in group %q: %w", g.topic, c.Partition, position, g.name, reason(err))
+		return fmt.Errorf("committing %s/%d@%d in group %q: %w", g.topic, c.Partition, position, g.name, reason(g.needs(err)))
 	}
 	return nil
 }
+
+// needs names the right that a member lacks.
+func (g *Group) needs(err error) error { return g.cluster.needs(err, member(g.name), reads(g.topic)) }
 
 // Position is what a group has committed for a partition: the next offset to read, -1 if nothing, and metadata.
 type Position struct {
@@ -225,7 +231,7 @@ func (c *Cluster) committed(ctx context.Context, coordinator *coordinator, group
 		return c.askCommitted(coordinator, group, topic, partitions)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("positions of group %q: %w", group, reason(err))
+		return nil, fmt.Errorf("positions of group %q: %w", group, reason(c.needs(err, member(group), describes(topic))))
 	}
 	return positions, nil
 }

@@ -2,7 +2,6 @@ package kafka
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/IBM/sarama"
 )
@@ -23,7 +22,7 @@ func (c *Cluster) Identity(ctx context.Context, topic string) (cluster, id strin
 		return askTopic(broker, c.conf, topic)
 	})
 	if err != nil {
-		return "", "", fmt.Errorf("topic %q: %w", topic, reason(err))
+		return "", "", topicError(topic, c.needs(err, describes(topic)))
 	}
 	if response.ClusterID != nil {
 		cluster = *response.ClusterID

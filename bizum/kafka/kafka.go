@@ -4,6 +4,7 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -52,6 +53,11 @@ type Config struct {
 	Brokers        []string
 	ClientID       string
 	SessionTimeout time.Duration // after which a group removes a member that died; 0: 6 s
+	// TLS, unless nil, returns how to speak TLS on a new connection: certificates change while we run. Without a
+	// ServerName the certificate has to be for the host of the broker's address.
+	TLS     func() (*tls.Config, error)
+	Subject string // of our certificate in TLS, empty if there is none
+	SASL    *SASL  // nil: we do not authenticate
 	// Notice, if set, is called with a text for the user when a wait takes long and when it is over, from several
 	// goroutines.
 	Notice func(string)
@@ -65,6 +71,7 @@ type Cluster struct {
 	config Config
 	client sarama.Client
 	conf   *sarama.Config // of the connections that carry records
+	dialer *dialer
 	memory *memory
 
 	produceConns produceConns
@@ -88,13 +95,18 @@ func Open(config Config) (*Cluster, error) {
 	if config.SessionTimeout == 0 {
 		config.SessionTimeout = 6 * time.Second
 	}
-	lookups := clientConfig(config)
+	dialer := newDialer(config)
+	lookups, err := clientConfig(dialer)
+	if err != nil {
+		return nil, err
+	}
+	conf := *lookups
 	lookups.Net.ReadTimeout = 2 * time.Second
 	client, err := sarama.NewClient(config.Brokers, lookups)
 	if err != nil {
 		return nil, fmt.Errorf("brokers %q: %w", strings.Join(config.Brokers, ","), err)
 	}
-	return &Cluster{config: config, client: client, conf: clientConfig(config),
+	return &Cluster{config: config, client: client, conf: &conf, dialer: dialer,
 		memory:       newMemory(responseBytesMax, decompressedBytesMax, batch.NewDecompressor()),
 		produceConns: produceConns{open: make(map[leaderConn]*produceConn)},
 		limits:       limits{patience: patience, silent: silentTimeout}}, nil
@@ -109,7 +121,7 @@ func (c *Cluster) Close() {
 // Partitions returns a topic's partitions. It asks once, without retries; its errors are ErrUnreachable, ErrNoTopic or
 // another error of the cluster.
 func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error) {
-	ctx, cancel := context.WithTimeout(ctx, firstContact)
+	ctx, cancel := context.WithTimeout(ctx, c.firstContact())
 	defer cancel()
 	partitions, err := await(ctx, func() ([]int32, error) {
 		if err := c.refresh(topic); err != nil {
@@ -118,6 +130,8 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 		return c.client.Partitions(topic)
 	})
 	switch {
+	case errors.As(err, new(*AccessError)):
+		return nil, reason(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("%w at %s in time; is that the port of a Kafka broker?", ErrUnreachable, c.Addresses())
 	case errors.Is(err, sarama.ErrOutOfBrokers) || isNotKafka(err):
@@ -125,13 +139,31 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
 		return nil, fmt.Errorf("%q: %w", topic, ErrNoTopic)
 	case err != nil:
-		return nil, fmt.Errorf("topic %q: %w", topic, reason(err))
+		return nil, topicError(topic, c.needs(err, describes(topic)))
 	}
 	return partitions, nil
 }
 
+// topicError adds the topic's name to an error that does not have it.
+func topicError(name string, err error) error {
+	if err = reason(err); errors.As(err, new(*DeniedError)) {
+		return err
+	}
+	return fmt.Errorf("topic %q: %w", name, err)
+}
+
+// firstContact is how long the first request may take.
+func (c *Cluster) firstContact() time.Duration {
+	if c.config.SASL != nil && c.config.SASL.Token != nil {
+		return firstContact + tokenTimeout
+	}
+	return firstContact
+}
+
 // Addresses returns the configured brokers, separated by commas.
-func (c *Cluster) Addresses() string { return strings.Join(c.config.Brokers, ",") }
+func (c *Cluster) Addresses() string { return c.config.addresses() }
+
+func (c Config) addresses() string { return strings.Join(c.Brokers, ",") }
 
 // Positions for Offset, besides a timestamp in milliseconds (ListOffsets).
 const (
@@ -164,7 +196,7 @@ func (c *Cluster) askOffset(ctx context.Context, topic string, partition int32, 
 		return offset, err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("offset of %s/%d: %w", topic, partition, reason(err))
+		return 0, fmt.Errorf("offset of %s/%d: %w", topic, partition, reason(c.needs(err, describes(topic))))
 	}
 	return offset, nil
 }
@@ -335,6 +367,10 @@ func (w *wait) over(responded bool) {
 // or a leader is being elected.
 func retriable(err error) bool {
 	var code sarama.KError
+	var refused *AccessError
+	if errors.As(err, &refused) {
+		return refused.passing
+	}
 	if errors.As(err, &code) {
 		switch code {
 		case sarama.ErrUnknownTopicOrPartition, sarama.ErrLeaderNotAvailable, sarama.ErrNotLeaderForPartition,
@@ -381,8 +417,17 @@ func reason(err error) error {
 		op      *net.OpError
 		code    sarama.KError
 		peer    *notKafkaError
+		refused *AccessError
+		denied  *DeniedError
+		told    *advertisedError
 	)
 	switch {
+	case errors.As(err, &refused):
+		return refused
+	case errors.As(err, &denied):
+		return denied
+	case errors.As(err, &told):
+		return told
 	case errors.As(err, &peer):
 		return peer
 	case errors.As(err, &lookup):
@@ -402,7 +447,7 @@ func reason(err error) error {
 	case errors.As(err, &code):
 		return code
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return errors.New("it closed the connection; does it want TLS or a password?")
+		return errors.New("it closed the connection")
 	}
 	return err
 }

@@ -92,6 +92,7 @@ func (s *partitionSender) run() {
 			return
 		}
 		if err != nil {
+			err = w.cluster.needs(err, writes(w.topic), idempotent, transacts(w.producer.TransactionalID))
 			w.fail(fmt.Errorf("writing to %s/%d: %w", w.topic, s.partition, reason(err)))
 			return
 		}

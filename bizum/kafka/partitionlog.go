@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -40,13 +41,16 @@ func (c *Cluster) PartitionLog(config PartitionLogConfig) *PartitionLog {
 func (l *PartitionLog) Close() { l.groupCoordinator.close() }
 
 // Committed returns the position that the group has committed in the source partition, -1 if there is none, and its
-// metadata. It waits for a transaction that is being completed (RequireStable, KIP-447), up to 20 s. After an error
-// only a new session helps: Group.Run joins again.
+// metadata. It waits for a transaction that is being completed (RequireStable, KIP-447), up to 20 s. Unless the cluster
+// does not let us, only a new session helps after an error: Group.Run joins again.
 func (l *PartitionLog) Committed(ctx context.Context) (position int64, metadata string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stableTimeout)
 	defer cancel()
 	committed, err := l.committed(ctx)
-	if err != nil {
+	switch {
+	case errors.As(err, new(*DeniedError)) || errors.As(err, new(*AccessError)):
+		return 0, "", err
+	case err != nil:
 		return 0, "", sessionError{error: err}
 	}
 	return committed.Offset, committed.Metadata, nil

@@ -218,7 +218,7 @@ func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
 		case errors.Is(err, errFetchResponse):
 			return r.corrupt(r.position, err)
 		case err != nil:
-			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(err))
+			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(r.cluster.needs(err, reads(r.topic))))
 		}
 		err = r.split(ctx, response, f, batches)
 		response.release()

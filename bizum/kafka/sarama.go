@@ -2,16 +2,11 @@ package kafka
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
-	"github.com/dustin/go-humanize"
 )
 
 // What sarama does that the package works around, as seen in v1.61.1, and how to know that a work-around can go:
@@ -37,22 +32,28 @@ import (
 //   - A session ends for all claims when ConsumeClaim returns, so claims.ConsumeClaim waits for its end. Until a claim
 //     may end alone.
 //   - sarama.Logger is one for the process, so the first Open sets it. Until it is a field of Config.
+//   - It hands out the socket below its own TLS, and forgets which mechanisms a broker offers and why it closed a
+//     connection. So dialer speaks TLS, and checkedConn looks at the responses to a login. Until Broker returns the
+//     connection that it speaks on, and those errors.
 //   - ErrProducerFenced has no text, so reason returns errFenced. Until its Error has one.
 
 // process guards sarama's log, which is one for the process; the first Open sets it.
 var process sync.Once
 
 // clientConfig disables the retries of sarama: persist retries instead, heeds a context and reports waits.
-func clientConfig(config Config) *sarama.Config {
+func clientConfig(d *dialer) (*sarama.Config, error) {
 	c := sarama.NewConfig()
-	c.ClientID = config.ClientID
-	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, dialer{dialTimeout}
+	c.ClientID = d.config.ClientID
+	c.Net.Proxy.Enable, c.Net.Proxy.Dialer = true, d
 	c.Net.ReadTimeout = produceTimeout + 2*time.Second
 	c.Metadata.Full = false
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.RefreshFrequency = 0
 	c.Metadata.Retry.Max = 0
-	return c
+	if d.config.SASL != nil {
+		return c, d.config.SASL.configure(c)
+	}
+	return c, nil
 }
 
 func connected(address string, conf *sarama.Config) (*sarama.Broker, error) {
@@ -125,92 +126,4 @@ func (*notKafkaError) Temporary() bool { return false }
 func isNotKafka(err error) bool {
 	var peer *notKafkaError
 	return errors.As(err, &peer)
-}
-
-// dialer opens connections for sarama that check the size of each response before sarama reads it.
-type dialer struct{ timeout time.Duration }
-
-func (d dialer) Dial(network, address string) (net.Conn, error) {
-	conn, err := (&net.Dialer{Timeout: d.timeout, KeepAlive: time.Minute}).Dial(network, address)
-	if err != nil {
-		return nil, err
-	}
-	return &checkedConn{Conn: conn}, nil
-}
-
-// onceDialer opens one connection and records it.
-type onceDialer struct {
-	dialer
-	dialled *checkedConn
-}
-
-func (d *onceDialer) Dial(network, address string) (net.Conn, error) {
-	conn, err := d.dialer.Dial(network, address)
-	if err == nil {
-		d.dialled = conn.(*checkedConn)
-	}
-	return conn, err
-}
-
-// checkedConn returns only complete responses, and nothing after the first error: sarama reads on after a timeout, and
-// would take the late response for that of its next request. It relies on sarama writing a request with one Write, and
-// on every response beginning with its length, as Kafka's protocol says.
-type checkedConn struct {
-	net.Conn
-	response []byte // the rest of it, not yet read by sarama
-	versions int16  // of the ApiVersions request in flight
-	asked    bool
-	failed   error
-}
-
-const apiVersionsKey = 18
-
-func (c *checkedConn) Write(request []byte) (int, error) {
-	if len(request) >= 8 && binary.BigEndian.Uint16(request[4:]) == apiVersionsKey {
-		c.versions, c.asked = int16(binary.BigEndian.Uint16(request[6:])), true
-	}
-	return c.Conn.Write(request)
-}
-
-func (c *checkedConn) Read(p []byte) (int, error) {
-	if c.failed != nil {
-		return 0, c.failed
-	}
-	if len(c.response) == 0 {
-		if err := c.receive(); err != nil {
-			c.failed = err
-			return 0, err
-		}
-	}
-	n := copy(p, c.response)
-	c.response = c.response[n:]
-	return n, nil
-}
-
-// receive reads a complete response.
-func (c *checkedConn) receive() error {
-	var length [4]byte
-	if _, err := io.ReadFull(c.Conn, length[:]); err != nil {
-		return err
-	}
-	size, limit := binary.BigEndian.Uint32(length[:]), uint32(lookupBytesMax)
-	if c.asked {
-		limit = versionsBytesMax
-	}
-	if size < 4 || size > limit {
-		return &notKafkaError{fmt.Sprintf("it does not speak Kafka's protocol: "+
-			"its response claims to have %s bytes", humanize.Comma(int64(size)))}
-	}
-	response, err := receive(c.Conn, append(c.response[:0], length[:]...), int(size), nil)
-	if err != nil {
-		return err
-	}
-	if c.asked {
-		c.asked = false
-		if err := checkVersions(response[8:], c.versions); err != nil {
-			return err
-		}
-	}
-	c.response = response
-	return nil
 }

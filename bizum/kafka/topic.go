@@ -28,7 +28,7 @@ type Topic struct {
 func (c *Cluster) Topic(ctx context.Context, name string) (Topic, error) {
 	topic, err := persist(ctx, c, func() (Topic, error) { return c.describe(name) })
 	if err != nil {
-		return topic, fmt.Errorf("topic %q: %w", name, reason(err))
+		return topic, topicError(name, c.needs(err, describes(name)))
 	}
 	return topic, nil
 }
@@ -69,7 +69,7 @@ func (c *Cluster) describe(name string) (topic Topic, err error) {
 			topic.CompactionLag = time.Duration(ms) * time.Millisecond
 		}
 	}
-	return topic, orNil(described[0].ErrorCode)
+	return topic, c.needs(orNil(described[0].ErrorCode), right{"DescribeConfigs", topicResource, name})
 }
 
 // Names of settings (TopicConfig).
@@ -109,7 +109,8 @@ func (c *Cluster) CreateTopic(ctx context.Context, topic string, spec TopicSpec)
 		_, err = persist(ctx, c, func() ([]int32, error) { return c.led(topic) })
 	}
 	if err != nil {
-		return false, fmt.Errorf("creating topic %q: %w", topic, reason(err))
+		return false, fmt.Errorf("creating topic %q: %w", topic, reason(c.needs(err, right{"Create", topicResource, topic},
+			right{"Create", clusterResource, ""})))
 	}
 	return created, nil
 }

@@ -168,7 +168,7 @@ func (t *TransactionalPartition) join(ctx context.Context, o *output) error {
 			if err != nil {
 				return err
 			}
-			return onlyError(response.Errors[o.topic])
+			return t.log.cluster.needs(onlyError(response.Errors[o.topic]), writes(o.topic))
 		})
 	})
 	if err == nil {
@@ -271,7 +271,7 @@ func (t *TransactionalPartition) Commit(ctx context.Context, position int64, met
 			if err != nil {
 				return err
 			}
-			return onlyError(response.Topics[l.config.Source])
+			return l.cluster.needs(onlyError(response.Topics[l.config.Source]), reads(l.config.Source))
 		})
 	})
 }
@@ -328,6 +328,7 @@ func (e sessionError) Unwrap() error { return e.error }
 // failed adds partition and step to an error, and makes it a sessionError if a new session may help.
 func (t *TransactionalPartition) failed(ctx context.Context, doing string, err error) error {
 	place := fmt.Sprintf("%s/%d", t.log.config.Source, t.log.config.Partition)
+	err = t.log.cluster.needs(err, transacts(t.id), member(t.log.config.Group))
 	var refused refusedError
 	switch {
 	case fenced(err) || lostSession(err):

@@ -121,7 +121,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	}
 	partitions, err := persist(ctx, c, func() ([]int32, error) { return c.led(topic) })
 	if err != nil {
-		return nil, fmt.Errorf("topic %q: %w", topic, reason(err))
+		return nil, topicError(topic, c.needs(err, writes(topic)))
 	}
 	if config.Partition != nil {
 		partitions = []int32{*config.Partition}
@@ -131,7 +131,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		producer, err = persist(ctx, c, func() (Producer, error) { return c.newProducer(topic) })
 	}
 	if err != nil {
-		return nil, fmt.Errorf("beginning to write to %q: %w", topic, reason(err))
+		return nil, fmt.Errorf("beginning to write to %q: %w", topic, reason(c.needs(err, writes(topic), idempotent)))
 	}
 	w := &Writer{
 		cluster: c, topic: topic, acked: config.Acked, codec: codec, giveUp: cmp.Or(config.GiveUp, 2*time.Minute),

@@ -1,0 +1,120 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/IBM/sarama"
+	"github.com/xdg-go/scram"
+	"golang.org/x/sync/singleflight"
+)
+
+// Mechanisms of SASL, by Kafka's names.
+const (
+	Plain       = sarama.SASLTypePlaintext
+	ScramSHA256 = sarama.SASLTypeSCRAMSHA256
+	ScramSHA512 = sarama.SASLTypeSCRAMSHA512
+	OAuthBearer = sarama.SASLTypeOAuth
+)
+
+// Secret is a password or a token. Printed, it is three asterisks.
+type Secret string
+
+func (Secret) String() string { return "***" }
+
+// GoString is String.
+func (s Secret) GoString() string { return s.String() }
+
+// SASL is how we authenticate.
+type SASL struct {
+	Mechanism string
+	User      string
+	Password  Secret
+	// Token returns a token, for OAuthBearer only. It is called for each authentication: a token expires, and a
+	// connection lives on (KIP-368).
+	Token func(context.Context) (Token, error)
+}
+
+// Token is what OAuthBearer authenticates with.
+type Token struct {
+	Value      Secret
+	Extensions map[string]string // KIP-342
+}
+
+// tokenTimeout is how long it may take to get a token: some tools ask a server, which asks another.
+const tokenTimeout = 20 * time.Second
+
+// configure makes sarama authenticate.
+func (s *SASL) configure(c *sarama.Config) error {
+	n := &c.Net.SASL
+	n.Enable, n.Handshake, n.Version = true, true, sarama.SASLHandshakeV1
+	n.Mechanism, n.User, n.Password = sarama.SASLMechanism(s.Mechanism), s.User, string(s.Password)
+	var hash scram.HashGeneratorFcn
+	switch s.Mechanism {
+	case ScramSHA256:
+		hash = scram.SHA256
+	case ScramSHA512:
+		hash = scram.SHA512
+	case OAuthBearer:
+		n.TokenProvider = &tokens{get: s.Token}
+		return nil
+	default:
+		return nil
+	}
+	client, err := hash.NewClient(s.User, string(s.Password), "")
+	if err != nil { // not wrapped: it names the character
+		return errors.New("the user's name or the password has a character that SCRAM does not allow")
+	}
+	n.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &scramClient{client: client} }
+	return nil
+}
+
+// scramClient is one authentication. All share a client, which remembers the derived keys.
+type scramClient struct {
+	client       *scram.Client
+	conversation *scram.ClientConversation
+}
+
+func (s *scramClient) Begin(string, string, string) error {
+	s.conversation = s.client.NewConversation()
+	return nil
+}
+
+func (s *scramClient) Step(challenge string) (string, error) {
+	response, err := s.conversation.Step(challenge)
+	if err != nil {
+		return "", access(LoginRefused, "", "the broker's part of SCRAM is wrong: %v", err)
+	}
+	return response, nil
+}
+
+func (s *scramClient) Done() bool { return s.conversation.Done() }
+
+// tokens is a sarama.AccessTokenProvider. Connections that are opened at the same time share a token.
+type tokens struct {
+	get     func(context.Context) (Token, error)
+	asking  singleflight.Group
+	mu      sync.Mutex
+	granted bool // a token, before
+}
+
+// Token implements sarama.AccessTokenProvider.
+func (t *tokens) Token() (*sarama.AccessToken, error) {
+	got, err, _ := t.asking.Do("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), tokenTimeout)
+		defer cancel()
+		return t.get(ctx)
+	})
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		e := access(NoToken, "", "no token: %v", err)
+		e.passing = t.granted
+		return nil, e
+	}
+	t.granted = true
+	token := got.(Token)
+	return &sarama.AccessToken{Token: string(token.Value), Extensions: token.Extensions}, nil
+}

@@ -1,0 +1,191 @@
+package commands
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"bizumctl/bizum/kafka/properties"
+)
+
+// settingsFile is the value of --config, and what the file says, or that of --profile. It is read once all flags are
+// known.
+type settingsFile struct {
+	path     string
+	name     string // for people: path, or profile
+	settings properties.Settings
+	origins  map[string]string // where the value of each flag is from, but for defaults
+}
+
+func (f *settingsFile) Set(path string) error {
+	if path == "" {
+		return errors.New("want a file")
+	}
+	f.path = path
+	return nil
+}
+
+func (f *settingsFile) String() string { return f.path }
+
+const commandLine = "command line"
+
+// settle sets the flags that were not given, from the environment, then from the file of settings.
+func settle(env Env, c *cli.Context) error {
+	origins := make(map[string]string)
+	mark := func(origin func(name string) string) {
+		for _, flag := range c.Command.Flags {
+			if name := flag.Names()[0]; c.IsSet(name) && origins[name] == "" {
+				origins[name] = origin(name)
+			}
+		}
+	}
+	mark(func(string) string { return commandLine })
+	if err := fromEnvironment(env, c); err != nil {
+		return err
+	}
+	mark(variableOf)
+	file, ok := c.Generic("config").(*settingsFile)
+	if !ok {
+		return nil
+	}
+	file.origins = origins
+	if err := file.read(env, c.String("profile")); err != nil {
+		return err
+	}
+	if file.name == "" {
+		return nil
+	}
+	if err := file.checkOwn(c.App.Commands); err != nil {
+		return err
+	}
+	if err := fill(c, func(name string) (value, where string) { return file.value(name), file.name + ": " + name }); err != nil {
+		return err
+	}
+	mark(func(string) string { return file.name })
+	return nil
+}
+
+// variableOf returns the environment's variable for a flag.
+func variableOf(flag string) string {
+	return "BIZUMCTL_" + strings.ReplaceAll(strings.ToUpper(flag), "-", "_")
+}
+
+// read reads the file, or the profile's. A file that was given beats the environment's profile.
+func (f *settingsFile) read(env Env, profile string) error {
+	if f.origins["config"] == commandLine && f.origins["profile"] == commandLine {
+		return misuse("--config and --profile exclude each other")
+	}
+	path := f.path
+	f.name = path
+	if profile != "" && (f.path == "" || f.origins["profile"] == commandLine) {
+		if profile != filepath.Base(profile) || strings.HasPrefix(profile, ".") {
+			return misuse("--profile %q: want a name, not a path; --config takes a path", profile)
+		}
+		path = filepath.Join(profileFolder(env), profile+profileExtension)
+		f.name = "profile " + profile
+	}
+	if path == "" {
+		return nil
+	}
+	settings, err := properties.Read(path)
+	if errors.Is(err, fs.ErrNotExist) && f.name != path {
+		return hintedError{misuse("no %s: there is no %s", f.name, path), "see: bizumctl config --profiles"}
+	}
+	if err != nil {
+		return misuse("%w", err)
+	}
+	f.settings = *settings
+	return nil
+}
+
+const profileExtension = ".properties"
+
+func profileFolder(env Env) string { return filepath.Join(env.ConfigDir, "bizumctl") }
+
+// profiles returns the names of the profiles there are.
+func profiles(env Env) (names []string, err error) {
+	files, err := os.ReadDir(profileFolder(env))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	for _, file := range files {
+		if name, ok := strings.CutSuffix(file.Name(), profileExtension); ok && !file.IsDir() {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// value returns what the file says for a flag, empty if nothing.
+func (f *settingsFile) value(flag string) string {
+	s := &f.settings
+	if own, ok := s.Own[flag]; ok {
+		return own
+	}
+	switch flag {
+	case "brokers":
+		return s.Brokers
+	case "tls":
+		return trueOrNone(s.Secured)
+	case "tls-ca":
+		return s.TLS.CA.File
+	case "tls-cert":
+		return s.TLS.Certificate.File
+	case "tls-key":
+		return s.TLS.Key.File
+	case "tls-insecure":
+		return trueOrNone(s.TLS.Insecure)
+	case "sasl":
+		return strings.ToLower(s.Login.Mechanism)
+	case "user":
+		return s.Login.User
+	}
+	return ""
+}
+
+func trueOrNone(b bool) string {
+	if b {
+		return "true"
+	}
+	return ""
+}
+
+// checkOwn returns a misuse if a key of ours in the file is no flag of any command.
+func (f *settingsFile) checkOwn(commands []*cli.Command) error {
+	var names []string
+	for _, command := range commands {
+		for _, flag := range command.Flags {
+			names = append(names, flag.Names()[0])
+		}
+	}
+	for key := range f.settings.Own {
+		if slices.Contains([]string{"config", "profile", "help"}, key) {
+			return misuse("%s: %s%s: a file cannot set that", f.name, properties.OwnPrefix, key)
+		}
+		if !slices.Contains(names, key) {
+			err := misuse("%s: %s%s: no command has a flag of that name", f.name, properties.OwnPrefix, key)
+			if near := properties.Nearest(key, names); near != "" {
+				return hintedError{err, "did you mean " + properties.OwnPrefix + near + "?"}
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// unusedKeys returns notices about keys of the file that mean nothing to us: those that may be slips, or all.
+func (f *settingsFile) unusedKeys(all bool) (notices []string) {
+	for _, key := range f.settings.Unused {
+		if near := f.settings.Similar[key]; near != "" {
+			notices = append(notices, f.name+": "+key+" is not used; did you mean "+near+"?")
+		} else if all {
+			notices = append(notices, f.name+": "+key+" is not used")
+		}
+	}
+	return notices
+}
