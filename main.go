@@ -25,12 +25,16 @@ const secondAfter = 200 * time.Millisecond
 
 func main() {
 	signal.Ignore(syscall.SIGPIPE) // a closed pipe is an error of the write, like any other
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		ends = append(ends, syscall.SIGHUP) // the window was closed
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, func() { time.AfterFunc(secondAfter, stop) }) // a second signal ends the process at once
 	configDir, _ := os.UserConfigDir()                                   // without one there are no profiles
 	os.Exit(commands.Run(ctx, commands.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Names: names, Concepts: concepts,
-		Now: time.Now, Getenv: os.Getenv, ConfigDir: configDir,
+		Now: time.Now, LookupEnv: os.LookupEnv, ConfigDir: configDir,
 	}, os.Args))
 }

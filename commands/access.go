@@ -133,7 +133,10 @@ func (a *accessOptions) token(ctx context.Context) (kafka.Token, error) {
 // password returns the password and where it is from: like a flag's value, but that there is none.
 func (a *accessOptions) password(env Env, ask func() (string, error)) (password, origin string, err error) {
 	fromFlag := a.file.origins["password-file"] == commandLine
-	if password := env.Getenv(passwordVariable); password != "" && !fromFlag {
+	if password, set := env.LookupEnv(passwordVariable); set && !fromFlag {
+		if password == "" {
+			return "", "", misuse("%s is empty: give it a value, or unset it", passwordVariable)
+		}
 		return password, passwordVariable, nil
 	}
 	if a.passwordFile != "" {

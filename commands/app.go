@@ -6,12 +6,12 @@ import (
 	"context"
 	"errors"
 	"io"
-	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"bizumctl/commands/arguments"
 	"bizumctl/commands/console"
 )
 
@@ -21,7 +21,7 @@ type Env struct {
 	Stdout, Stderr  io.Writer
 	Names, Concepts []byte // what produce makes bizums of, one a line
 	Now             func() time.Time
-	Getenv          func(string) string
+	LookupEnv       func(string) (string, bool)
 	Version         string // "": the one that the build knows
 	ConfigDir       string // of the user; "": there is none
 }
@@ -40,10 +40,10 @@ const endWithin = 6 * time.Second
 // what is still waiting then, for example for somebody to read our output.
 func Run(ctx context.Context, env Env, args []string) int {
 	if env.Version == "" {
-		env.Version = buildVersion()
+		env.Version = buildVersion(build())
 	}
 	result := make(chan error, 1)
-	go func() { result <- newApp(env).RunContext(ctx, args) }()
+	go func() { result <- runLine(ctx, newApp(env), args) }()
 	var err error
 	select {
 	case err = <-result:
@@ -59,7 +59,7 @@ func Run(ctx context.Context, env Env, args []string) int {
 	}
 	ended := commandError{speech: defaultSpeech()}
 	_ = errors.As(err, &ended)
-	newConsole(env, ended.speech).Error(err, hint(err))
+	newConsole(env, ended.speech).Error(err, hint(err, ended.place))
 	if errors.As(err, new(misuseError)) {
 		return misused
 	}
@@ -68,21 +68,18 @@ func Run(ctx context.Context, env Env, args []string) int {
 
 // newConsole makes a console of the outside world's streams.
 func newConsole(env Env, s speech) *console.Console {
-	return console.New(console.Options{Stdout: env.Stdout, Stderr: env.Stderr, Now: env.Now, Getenv: env.Getenv,
-		Color: console.Color(s.color), Quiet: s.quiet})
-}
-
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
-		return info.Main.Version
+	getenv := func(name string) string {
+		value, _ := env.LookupEnv(name)
+		return value
 	}
-	return "dev"
+	return console.New(console.Options{Stdout: env.Stdout, Stderr: env.Stderr, Now: env.Now, Getenv: getenv,
+		Color: console.Color(s.color), Quiet: s.quiet})
 }
 
 func newApp(env Env) *cli.App {
 	app := &cli.App{
 		Name:        "bizumctl",
-		Usage:       "a stream of Bizum payments on Kafka: make it, show it, keep its balance",
+		Usage:       "a stream of Bizum payments on Kafka: make, show and add it up",
 		Version:     env.Version,
 		Reader:      env.Stdin,
 		Writer:      env.Stdout,
@@ -93,30 +90,20 @@ func newApp(env Env) *cli.App {
 			Usage: "print the version"}},
 		ExitErrHandler: func(*cli.Context, error) {}, // Run returns the code; the library would end the process
 		Commands: []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newAudit(env),
-			newPing(env), newBroker(env), newDemo(env)},
+			newPing(env), newBroker(env), newDemo(env), newVersion(env)},
 		CustomAppHelpTemplate: appHelp,
 	}
 	app.Commands = append(app.Commands, newConfig(env, app.Commands))
-	app.OnUsageError = usageError
 	app.Action = func(c *cli.Context) error {
 		if c.Bool("version") {
-			cli.ShowVersion(c)
-			return nil
+			return printVersion(env)
 		}
-		if !c.Args().Present() || c.Args().First() == "help" && c.NArg() == 1 {
-			return cli.ShowAppHelp(c)
-		}
-		if c.Args().First() == "help" {
-			if command := app.Command(c.Args().Get(1)); command != nil {
-				return cli.ShowCommandHelp(c, command.Name)
-			}
-			return unknownCommand(app, c.Args().Get(1))
-		}
-		return unknownCommand(app, c.Args().First())
+		return cli.ShowAppHelp(c)
 	}
 	for _, command := range app.Commands {
 		prepare(env, command)
 	}
+	app.Commands = append(app.Commands, newHelp())
 	return app
 }
 
@@ -125,58 +112,76 @@ func helpFlag() cli.Flag {
 	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help"}
 }
 
+// runLine runs a command line, once it is in the form that the library reads.
+func runLine(ctx context.Context, app *cli.App, args []string) error {
+	line, err := readLine(app, args)
+	if err != nil {
+		return err
+	}
+	return app.RunContext(ctx, line)
+}
+
+// readLine finds the command in a command line, and reads its flags by its own definitions: the library knows no joined
+// flags, and none after a word.
+func readLine(app *cli.App, args []string) ([]string, error) {
+	at := 1
+	for at < len(args) && len(args[at]) > 1 && args[at][0] == '-' { // those before the command have no values
+		at++
+	}
+	own, err := arguments.Read(args[1:at], flagsOf(app.Flags))
+	if err != nil {
+		return nil, flagError(app, nil, err)
+	}
+	line := append(args[:1:1], own.Args()...)
+	if at == len(args) {
+		return line, nil
+	}
+	command := app.Command(args[at])
+	if command == nil {
+		return nil, unknownCommand(app, args[at])
+	}
+	given, err := arguments.Read(args[at+1:], flagsOf(command.Flags))
+	if err != nil {
+		return nil, flagError(app, command, err)
+	}
+	if command.Name != "help" && slices.ContainsFunc(given.Flags, func(f arguments.Value) bool { return f.Name == "help" }) {
+		given.Words = nil // of which the library would look for the help
+	}
+	return append(append(line, command.Name), given.Args()...), nil
+}
+
+func flagsOf(flags []cli.Flag) (all []arguments.Flag) {
+	for _, f := range flags {
+		_, isSwitch := f.(*cli.BoolFlag)
+		all = append(all, arguments.Flag{Names: f.Names(), Switch: isSwitch})
+	}
+	return all
+}
+
 // prepare gives a command what all of them have: the rules of the command line, and flags from the environment.
 func prepare(env Env, command *cli.Command) {
 	command.CustomHelpTemplate = helpOf(command)
 	command.HideHelp = true
 	command.Flags = append(command.Flags, helpFlag())
-	command.OnUsageError = usageError
+	command.OnUsageError = valueError
 	run := command.Action
+	var origins map[string]string // of the flags that are set
 	command.Action = func(c *cli.Context) error {
-		if err := run(c); err != nil {
-			return commandError{err, speech{color: *c.Generic("color").(*when)}}
+		err := run(c)
+		if err == nil {
+			return nil
 		}
-		return nil
+		ended := commandError{blame(err, origins), defaultSpeech(), placeOf(c)}
+		if color, ok := c.Generic("color").(*when); ok {
+			ended.speech.color = *color
+		}
+		return ended
 	}
-	command.Before = func(c *cli.Context) error {
+	command.Before = func(c *cli.Context) (err error) {
 		if c.Args().Present() {
-			return misuse("%s takes no argument, but was given %q", command.Name, c.Args().First())
+			return strayWord(c)
 		}
-		return settle(env, c)
+		origins, err = settle(env, c)
+		return err
 	}
 }
-
-// fromEnvironment sets the flags that were not given from BIZUMCTL_ and the flag's name.
-func fromEnvironment(env Env, c *cli.Context) error {
-	return fill(c, func(name string) (value, where string) { return env.Getenv(variableOf(name)), variableOf(name) })
-}
-
-// fill sets the flags that were not given from another source. A flag that was given also beats that source's value for
-// one that it excludes.
-func fill(c *cli.Context, source func(name string) (value, where string)) error {
-	given := make(map[string]bool)
-	for _, name := range c.FlagNames() {
-		given[name] = true
-		for _, others := range exclusive {
-			if slices.Contains(others, name) {
-				for _, other := range others {
-					given[other] = true
-				}
-			}
-		}
-	}
-	for _, flag := range c.Command.Flags {
-		name := flag.Names()[0]
-		value, where := source(name)
-		if value == "" || given[name] || c.IsSet(name) {
-			continue
-		}
-		if err := c.Set(name, value); err != nil {
-			return misuse("%s=%q: %w", where, value, err)
-		}
-	}
-	return nil
-}
-
-// exclusive are the flags of which one contradicts another.
-var exclusive = [...][]string{{"output", "raw", "json"}, {"rate", "min-delay", "max-delay"}, {"group", "partition"}}

@@ -24,7 +24,7 @@ func newAudit(env Env) *cli.Command {
 	return &cli.Command{
 		Name: "audit", Usage: "prove a group's ledger from its topic",
 		Description: examples("Adds up the topic again and compares every entry. It may run beside balance.",
-			"bizumctl audit --group caja            exit code 1 if anything is missing, double or wrong",
+			"bizumctl audit --group caja            exit code 1 if anything differs",
 			"bizumctl audit --group caja -t otros   the ledger of another topic"),
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,

@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -35,12 +36,13 @@ func defaultBalance() balanceOptions {
 
 func newBalance(env Env) *cli.Command {
 	o := defaultBalance()
+	var json bool
 	return &cli.Command{
 		Name: "balance", Usage: "show the account's balance after every bizum",
-		Description: examples("Adds up a topic from its beginning, for every account (a message's key), and goes on.",
+		Description: examples("Adds up a topic from its beginning, account by account, and goes on.",
 			"bizumctl balance --initial 2000        the statement, line by line",
 			"bizumctl balance --exit -o none        only the closing balances, as of now",
-			"bizumctl balance --group caja          kept in a ledger, exactly once, shared with others"),
+			"bizumctl balance --group caja          kept in a ledger, exactly once, shared"),
 		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial,
 				Usage: "`EUROS` that every account opens with, such as 2000 or -12.50"},
@@ -49,6 +51,7 @@ func newBalance(env Env) *cli.Command {
 			countFlag(&o.count, "stop after `N` bizums"),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, none"},
+			jsonFlag(&json),
 			badFlag(&o.bad),
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "keep a ledger, exactly once, shared by all of group `NAME`"},
@@ -60,6 +63,12 @@ func newBalance(env Env) *cli.Command {
 		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
 			screen := newConsole(env, o.cluster.speech)
+			switch {
+			case json && c.IsSet("output"):
+				return misuse("--output and --json exclude each other")
+			case json:
+				o.output = "json"
+			}
 			switch {
 			case o.group != "":
 				return o.runGroup(c.Context, env, screen)
@@ -86,15 +95,18 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	}
 	defer cluster.Close()
 	config := consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
-		Report: screen.Report}
+		Report: o.cluster.report(screen)}
 	if o.output == "none" && o.count == 0 {
 		return o.replay(ctx, cluster, config, screen)
 	}
 	view := &view{console: screen, strict: o.bad == "stop", count: o.count}
 	book := bizum.NewBook(o.initial)
-	err = o.show(ctx, cluster, config, view, book)
+	err = whileRead(ctx, screen, func(ctx context.Context) error { return o.show(ctx, cluster, config, view, book) })
 	if err == nil || ctx.Err() != nil {
 		o.summary(screen, &balance.Replayed{Book: book, Booked: view.seen, Rejected: view.bad, Rounded: view.rounded})
+	}
+	if err == nil && ctx.Err() == nil {
+		return o.missing(book)
 	}
 	return err
 }
@@ -138,7 +150,27 @@ func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, con
 	if replayed != nil {
 		o.summary(screen, replayed)
 	}
+	if err == nil && ctx.Err() == nil {
+		return o.missing(replayed.Book)
+	}
 	return err
+}
+
+// missing returns an error if a topic that was read to its end has no account of the name that was asked for.
+func (o *balanceOptions) missing(book *bizum.Book) error {
+	const fewNames = 10
+	if _, known := book.Balance([]byte(o.account)); known || o.account == "" || !o.exit {
+		return nil
+	}
+	err := fmt.Errorf("topic %q has no account %q", o.cluster.topic, o.account)
+	if book.Len() == 0 || book.Len() > fewNames {
+		return err
+	}
+	var names []string
+	for _, a := range book.Accounts() {
+		names = append(names, a.Name)
+	}
+	return hintedError{err, "it has: " + strings.Join(names, ", ")}
 }
 
 // nothing sums up a run that was ended before it had read anything.
@@ -185,6 +217,9 @@ func (o *balanceOptions) summary(screen *console.Console, r *balance.Replayed) {
 	if len(accounts) == 1 {
 		screen.Noticef("%s, closing balance %v €", text, accounts[0].Balance)
 		return
+	}
+	if o.account != "" {
+		text += fmt.Sprintf(", none of account %q", o.account)
 	}
 	text += ", " + console.Plural(r.Book.Len(), "account", "accounts")
 	if len(accounts) == 0 && o.account == "" {

@@ -39,7 +39,8 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 		return err
 	}
 	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0),
-		Exit: o.exit, Group: o.group, Counts: ledger.Ours, Now: env.Now, Report: screen.Report})
+		Exit: o.exit, Group: o.group, Counts: ledger.Ours, Now: env.Now,
+		Report: o.cluster.report(screen)})
 	if err != nil {
 		return consumer.Failure(err)
 	}
@@ -54,7 +55,13 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if entries.row, err = o.shower(screen); err != nil {
 		return err
 	}
-	if err := group.Run(ctx, topic); err != nil {
+	run := func(ctx context.Context) error { return group.Run(ctx, topic) }
+	if o.output == "none" {
+		err = run(ctx)
+	} else {
+		err = whileRead(ctx, screen, run)
+	}
+	if err != nil {
 		return newLedger(err)
 	}
 	entries.summary()
@@ -127,7 +134,7 @@ func (v *groupView) show(c ledger.Committed) error {
 	}
 	for _, r := range c.Rejected {
 		position := record.Position{Topic: o.cluster.topic, Partition: c.Partition, Offset: r.Offset}
-		if err := v.view.rejected(position, r.Reason); err != nil {
+		if err := v.view.rejected(position, r.Reason, r.Start); err != nil {
 			return err
 		}
 	}
@@ -159,10 +166,13 @@ func (v *groupView) summary() {
 			sole = v.sole[partition]
 		}
 	}
+	o := v.options
 	switch {
-	case accounts == 1 && sole != nil:
+	case accounts == 1 && sole != nil && (o.account == "" || o.account == sole.Name):
 		text += fmt.Sprintf(", balance of %s %v €", sole.Name, sole.Balance)
-	case accounts > 0:
+	case o.account != "" && o.output != "none" && v.shown == 0:
+		text += fmt.Sprintf(", none of account %q", o.account)
+	case accounts > 0 && o.count == 0 && o.account == "": // else these are not the accounts of what was counted
 		text += ", in " + console.Plural(accounts, "account", "accounts")
 	}
 	v.view.console.Noticef("%s", text)

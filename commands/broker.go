@@ -24,7 +24,7 @@ func newBroker(env Env) *cli.Command {
 	return &cli.Command{
 		Name: "broker", Usage: "run an embedded Kafka-compatible broker",
 		Description: examples(
-			"Runs a broker for a first run, tests and work offline. For everything else there is Kafka.",
+			"Runs a broker for a first run, tests and work offline. It is no Kafka.",
 			"bizumctl broker                        in memory, at "+defaultListen,
 			"bizumctl broker --data bizums.kafka    keep its data in a folder"),
 		Flags: append([]cli.Flag{listenFlag(&o.listen),

@@ -20,6 +20,7 @@ type consumeOptions struct {
 	files       fileOptions
 	safe        bool // csv files in which spreadsheets find no formula
 	from, until boundFlag
+	fromAsked   bool
 	exit        bool
 	count       int64
 	idle        time.Duration
@@ -31,18 +32,19 @@ type consumeOptions struct {
 
 func newConsume(env Env) *cli.Command {
 	o := consumeOptions{cluster: defaultCluster(), files: defaultFiles(), output: "table", bad: "skip"}
-	_ = o.from.Set("beginning")
+	o.from, o.until = boundFlag{"beginning", consumer.Beginning(), env.Now}, boundFlag{now: env.Now}
 	var partitions cli.IntSlice
 	var raw, json bool
 	return &cli.Command{
 		Name: "consume", Usage: "show bizums",
 		Description: examples("Shows the bizums of a topic, and goes on with those to come.",
-			"bizumctl consume --from -20            the last 20 of each partition, then what comes",
-			"bizumctl consume --raw --exit > all    every value as it was received, up to now",
-			"bizumctl consume --dir pagos/          Parquet files, for Spark, DuckDB, pandas"),
+			"bizumctl consume --from -20          the last 20 of each partition and more",
+			"bizumctl consume --raw --exit > all  every value as it was received, up to now",
+			"bizumctl consume --dir pagos/        Parquet files, for Spark, DuckDB, pandas"),
 		Flags: slices.Concat([]cli.Flag{
 			&cli.GenericFlag{Name: "from", Value: &o.from,
-				Usage: "`PLACE` to begin: beginning, end, offset N, -N before the end, @TIME, @-1h"},
+				Usage: "`PLACE` to begin: beginning, end, an offset, -20 (before the end), @-1h, @-2d, @today, @08:00, " +
+					"@2026-11-22T15:04 (local time), @2026-11-22T15:04Z (with its zone)"},
 			&cli.GenericFlag{Name: "until", Value: &o.until, Usage: "`PLACE` to stop before, in the same forms"},
 			exitFlag(&o.exit),
 			countFlag(&o.count, "stop after `N` bizums"),
@@ -56,13 +58,13 @@ func newConsume(env Env) *cli.Command {
 				Usage: "`FORMAT`: table, text, json, csv, raw; with --dir parquet, text, json, csv"},
 			&cli.BoolFlag{Name: "raw", Destination: &raw,
 				Usage: "short for --output raw: values as received, unchecked"},
-			&cli.BoolFlag{Name: "json", Destination: &json, Usage: "short for --output json"},
+			jsonFlag(&json),
 			badFlag(&o.bad),
 			&cli.BoolFlag{Name: "csv-safe", Destination: &o.safe,
 				Usage: "csv files in which spreadsheets find no formula"},
 		}, o.files.flags("write files into folder `DIR`, each bizum exactly once"), o.cluster.flags()),
 		Action: func(c *cli.Context) error {
-			o.partitions = partitions.Value()
+			o.partitions, o.fromAsked = partitions.Value(), c.IsSet("from")
 			if (raw || json) && c.IsSet("output") || raw && json {
 				return misuse("--output, --raw and --json exclude each other")
 			}
@@ -103,13 +105,14 @@ func (o *consumeOptions) run(ctx context.Context, env Env, screen *console.Conso
 		return err
 	}
 	defer cluster.Close()
-	config := consumer.Config{Topic: o.cluster.topic, From: o.from.bound, Until: o.until.bound, Exit: o.exit,
-		Idle: o.idle, Partitions: partitions, Group: o.group, Now: env.Now, Report: screen.Report}
+	config := consumer.Config{Topic: o.cluster.topic, From: o.from.bound, FromAsked: o.fromAsked,
+		Until: o.until.bound, Exit: o.exit, Idle: o.idle, Partitions: partitions, Group: o.group, Now: env.Now,
+		Report: o.cluster.report(screen)}
 	if o.files.dir != "" {
 		return o.writeFiles(ctx, env, cluster, config, screen)
 	}
 	view := &view{console: screen, strict: o.bad == "stop", count: o.count}
-	err = o.show(ctx, cluster, config, view)
+	err = whileRead(ctx, screen, func(ctx context.Context) error { return o.show(ctx, cluster, config, view) })
 	if err == nil || ctx.Err() != nil {
 		view.summary()
 	}

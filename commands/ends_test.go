@@ -41,7 +41,7 @@ func runOn(ctx context.Context, fake *kfake.Cluster, stdin io.Reader, stdout io.
 	args ...string) (code int, notices string) {
 	var stderr bytes.Buffer
 	code = commands.Run(ctx, commands.Env{Stdin: stdin, Stdout: stdout, Stderr: &stderr, Now: time.Now,
-		Getenv: func(string) string { return "" }}, append([]string{"bizumctl", args[0], "-b", fake.ListenAddrs()[0]}, args[1:]...))
+		LookupEnv: func(string) (string, bool) { return "", false }}, append([]string{"bizumctl", args[0], "-b", fake.ListenAddrs()[0]}, args[1:]...))
 	return code, stderr.String()
 }
 

@@ -9,12 +9,14 @@ import (
 	"bizumctl/bizum/balance"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
+	"bizumctl/bizum/producer"
 )
 
-// commandError is the error of a command, with how it wants to be shown.
+// commandError is the error of a command, with how it wants to be shown, and where it has worked.
 type commandError struct {
 	error
 	speech speech
+	place  place
 }
 
 func (e commandError) Unwrap() error { return e.error }
@@ -29,29 +31,31 @@ func misuse(format string, args ...any) error { return misuseError{fmt.Errorf(fo
 // hintNewLedger is for a ledger that no longer is of its topic.
 const hintNewLedger = "keep a new ledger: take another --group"
 
-// hint returns what to do about an error.
-func hint(err error) string {
+// hint returns what to do about an error of a command that works at this place.
+func hint(err error, at place) string {
 	var suggestion hintedError
 	var decision *ledger.StopError
 	var topic *balance.TopicError
-	var missing *balance.NoLedgerError
 	var access *kafka.AccessError
 	var denied *kafka.DeniedError
+	var line *producer.LineError
 	switch {
 	case errors.As(err, &suggestion):
 		return suggestion.hint
 	case errors.As(err, &decision):
-		return ledgerHint(decision)
+		return ledgerHint(decision, at)
 	case errors.As(err, &topic):
 		return topicHint(topic.Fault)
-	case errors.As(err, &missing):
-		return "it is begun by: bizumctl balance --group " + missing.Group
+	case errors.As(err, new(*balance.NoLedgerError)):
+		return "it is begun by: " + at.command("balance")
 	case errors.As(err, &access):
 		return accessHint(access)
 	case errors.As(err, &denied):
 		return deniedHint(denied)
+	case errors.As(err, &line):
+		return lineHint(line, at)
 	case errors.Is(err, kafka.ErrUnreachable):
-		return "start one with: bizumctl broker"
+		return unreachableHint(err, at)
 	case errors.Is(err, kafka.ErrNewTopic):
 		return "start again, to read the new one from its beginning"
 	case errors.Is(err, archive.ErrTaken):
@@ -59,7 +63,7 @@ func hint(err error) string {
 	case errors.As(err, new(*archive.WrongFolderError)):
 		return "choose another folder"
 	case errors.Is(err, kafka.ErrNoTopic):
-		return "it is made by: bizumctl produce"
+		return madeBy(at)
 	}
 	return ""
 }
@@ -73,12 +77,13 @@ type hintedError struct {
 func (e hintedError) Unwrap() error { return e.error }
 
 // ledgerHint returns what may be done about a ledger that has stopped.
-func ledgerHint(err *ledger.StopError) string {
+func ledgerHint(err *ledger.StopError, at place) string {
 	switch err.Cause {
 	case ledger.OtherInitial:
 		return fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", err.Initial)
 	case ledger.OtherWriter:
-		return "somebody else has changed this ledger: bizumctl audit tells more; keep a new one in another --group"
+		return "somebody else has changed this ledger; for more: " + at.command("audit") +
+			"; keep a new one in another --group"
 	case ledger.Emptied:
 		return "bring the ledger back, or keep a new one in another --group"
 	case ledger.Gap:

@@ -90,59 +90,18 @@ func (b *byteSize) String() string {
 type boundFlag struct {
 	text  string
 	bound consumer.Bound
+	now   func() time.Time
 }
 
-var errBound = errors.New("want beginning, end, an offset, -N from the end, @TIME or @-1h")
-
 func (b *boundFlag) Set(s string) error {
-	bound, err := parseBound(s)
+	bound, err := consumer.ParseBound(s, b.now().Local())
 	if err == nil {
-		*b = boundFlag{text: s, bound: bound}
+		b.text, b.bound = s, bound
 	}
 	return err
 }
 
 func (b *boundFlag) String() string { return b.text }
-
-func parseBound(s string) (consumer.Bound, error) {
-	switch at, isTime := strings.CutPrefix(s, "@"); {
-	case isTime:
-		return parseTime(at)
-	case s == "beginning":
-		return consumer.Beginning(), nil
-	case s == "end":
-		return consumer.End(), nil
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	switch {
-	case err != nil:
-		return consumer.Bound{}, errBound
-	case strings.HasPrefix(s, "-"):
-		return consumer.BeforeEnd(-n), nil
-	}
-	return consumer.Offset(n), nil
-}
-
-// parseTime reads what comes after the @.
-func parseTime(s string) (consumer.Bound, error) {
-	if text, ok := strings.CutPrefix(s, "-"); ok {
-		ago, err := time.ParseDuration(text)
-		if err != nil || ago < 0 {
-			return consumer.Bound{}, errBound
-		}
-		return consumer.Ago(ago), nil
-	}
-	if ms, err := strconv.ParseInt(s, 10, 64); err == nil && ms >= 0 {
-		return consumer.At(time.UnixMilli(ms)), nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04",
-		"2006-01-02 15:04", time.DateOnly} {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
-			return consumer.At(t), nil
-		}
-	}
-	return consumer.Bound{}, errBound
-}
 
 // oneOf returns a misuse unless a flag's value is one of the words.
 func oneOf(flag, value string, words ...string) error {

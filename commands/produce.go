@@ -33,9 +33,12 @@ type produceOptions struct {
 	concepts    string // file; "": the list that is built in
 	input       string // file of messages, or -; "": they are made
 	dryRun      bool
+	bad         string
 	compression string
 	partitions  int
 	asked       asked
+
+	rejected int64 // lines of the input that were skipped
 }
 
 // asked is which flags were given, of those whose default is not what happens when they are left out.
@@ -62,7 +65,7 @@ func (p *pauses) check() error {
 
 func defaultProduce() produceOptions {
 	return produceOptions{cluster: defaultCluster(), files: defaultFiles(), pauses: defaultPauses(),
-		seed: rand.Uint64(), accounts: 1, compression: "none", partitions: 1}
+		seed: rand.Uint64(), accounts: 1, bad: "stop", compression: "none", partitions: 1}
 }
 
 func newProduce(env Env) *cli.Command {
@@ -70,8 +73,8 @@ func newProduce(env Env) *cli.Command {
 	return &cli.Command{
 		Name: "produce", Usage: "send made-up bizums, or given ones",
 		Description: examples("Sends a bizum, waits a random pause, and so on. A missing topic is made.",
-			"bizumctl produce                                a bizum every 1 to 10 seconds",
-			"bizumctl produce --rate 1000 -n 60000 --seed 7  the same minute of load, each time"),
+			"bizumctl produce                                a bizum every 1 to 10 s",
+			"bizumctl produce --rate 1000 -n 60000 --seed 7  the same minute of load"),
 		Flags: slices.Concat(o.pauses.flags(), []cli.Flag{
 			&cli.GenericFlag{Name: "rate", Value: &o.rate, Usage: "`N` a second instead of pauses, or max"},
 			countFlag(&o.count, "stop after `N` bizums"),
@@ -85,6 +88,8 @@ func newProduce(env Env) *cli.Command {
 			&cli.StringFlag{Name: "concepts", Destination: &o.concepts, Usage: "`FILE` of concepts, one a line"},
 			&cli.StringFlag{Name: "input", Destination: &o.input,
 				Usage: "send the messages of `FILE`, or - for standard input"},
+			&cli.StringFlag{Name: "bad", Value: o.bad, Destination: &o.bad,
+				Usage: "`WHAT` to do with a line of --input that is no message: stop, skip (and report)"},
 			&cli.BoolFlag{Name: "dry-run", Destination: &o.dryRun, Usage: "print the messages instead of sending them"},
 			&cli.StringFlag{Name: "compression", Value: o.compression, Destination: &o.compression,
 				Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},
@@ -139,14 +144,22 @@ func (o *produceOptions) check() error {
 	if err := kafka.CheckCompression(o.compression); err != nil {
 		return misuseError{err}
 	}
-	return nil
+	return oneOf("bad", o.bad, "stop", "skip")
 }
 
 func (o *produceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if err := o.check(); err != nil {
 		return err
 	}
-	messages, err := o.source(env)
+	work := func(ctx context.Context) error { return o.work(ctx, env, screen) }
+	if o.dryRun || o.plan().Mode == producer.Paused { // it writes what it sends
+		return whileRead(ctx, screen, work)
+	}
+	return work(ctx)
+}
+
+func (o *produceOptions) work(ctx context.Context, env Env, screen *console.Console) error {
+	messages, err := o.source(env, screen)
 	if err != nil {
 		return err
 	}
@@ -221,7 +234,8 @@ func (o *produceOptions) writeFiles(ctx context.Context, env Env, messages produ
 		Age: o.files.age})
 	err = producer.New(config).Run(ctx, messages, sink)
 	bizums, files := sink.Closed()
-	screen.Noticef("%s in %s", console.Plural(bizums, "bizum", "bizums"), console.Plural(files, "file", "files"))
+	screen.Noticef("%s in %s%s", console.Plural(bizums, "bizum", "bizums"), console.Plural(files, "file", "files"),
+		exceptions(0, o.rejected))
 	closed := out.Close()
 	return cmp.Or(err, closed)
 }

@@ -7,23 +7,34 @@ import (
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/producer"
 	"bizumctl/commands/console"
 )
 
+// standardInput is what errors call it.
+const standardInput = "standard input"
+
 // source opens what is sent: given messages, or made ones.
-func (o *produceOptions) source(env Env) (producer.Source, error) {
+func (o *produceOptions) source(env Env, screen *console.Console) (producer.Source, error) {
+	var skip func(*producer.LineError, []byte)
+	if o.bad == "skip" {
+		skip = func(bad *producer.LineError, line []byte) {
+			o.rejected++
+			screen.Report(event.RejectedLine{Reason: bad, Value: line})
+		}
+	}
 	switch o.input {
 	case "":
 		return o.made(env)
 	case "-":
-		return producer.Given("standard input", env.Stdin), nil
+		return producer.Given(standardInput, env.Stdin, skip), nil
 	}
 	file, err := os.Open(o.input)
 	if err != nil {
 		return nil, err
 	}
-	return producer.Given(o.input, file), nil
+	return producer.Given(o.input, file, skip), nil
 }
 
 func (o *produceOptions) made(env Env) (producer.Source, error) {
@@ -56,20 +67,23 @@ func list(file string, builtIn []byte, parse func([]byte) ([][]byte, error)) ([]
 
 // summary shows what was delivered, and what not.
 func (o *produceOptions) summary(screen *console.Console, f producer.Figures, pending int64) {
-	sent, lost := console.Plural(f.Acknowledged, "bizum", "bizums")+" sent", ""
+	sent, lost := console.Plural(f.Acknowledged, "bizum", "bizums")+" sent", exceptions(0, o.rejected)
 	if pending > 0 {
-		lost = fmt.Sprintf(", %d more not acknowledged", pending)
+		lost += fmt.Sprintf(", %d more not acknowledged", pending)
 	}
 	if !o.asked.rate || f.Acknowledged == 0 {
 		screen.Noticef("%s%s", sent, lost)
 		return
 	}
-	requested := ""
+	requested, achieved := "", ""
 	if o.rate.perSecond > 0 {
 		requested = o.rate.String() + "/s requested, "
 	}
-	screen.Noticef("%s in %v: %s%s/s achieved, %.1f MB/s%s", sent, f.Took.Round(time.Millisecond), requested,
-		perSecond(f.PerSecond(o.plan().Mode)), float64(f.Bytes)/1e6/f.Took.Seconds(), lost)
+	if rate := f.PerSecond(o.plan().Mode); rate > 0 { // one bizum has none
+		achieved = perSecond(rate) + "/s achieved, "
+	}
+	screen.Noticef("%s in %v: %s%s%.1f MB/s%s", sent, f.Took.Round(time.Millisecond), requested, achieved,
+		float64(f.Bytes)/1e6/f.Took.Seconds(), lost)
 	screen.Noticef("acknowledged after p50 %v, p99 %v, max %v", f.P50, f.P99, f.Max)
 }
 

@@ -175,9 +175,9 @@ func await(ts *testscript.TestScript, args []string) {
 	ts.Fatalf("%s never had %d × %q; it has:\n%s", args[0], want, args[1], text)
 }
 
-// signal NAME INT|TERM|KILL|STOP|CONT
+// signal NAME INT|TERM|HUP|KILL|STOP|CONT
 func kill(ts *testscript.TestScript, args []string) {
-	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "KILL": os.Kill,
+	signals := map[string]os.Signal{"INT": os.Interrupt, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": os.Kill,
 		"STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}
 	ts.Check(stageOf(ts).processes[args[0]].Process.Signal(signals[args[1]]))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/kafka/properties"
+	"bizumctl/commands/arguments"
 )
 
 // settingsFile is the value of --config, and what the file says, or that of --profile. It is read once all flags are
@@ -34,40 +35,33 @@ func (f *settingsFile) String() string { return f.path }
 
 const commandLine = "command line"
 
-// settle sets the flags that were not given, from the environment, then from the file of settings.
-func settle(env Env, c *cli.Context) error {
-	origins := make(map[string]string)
-	mark := func(origin func(name string) string) {
-		for _, flag := range c.Command.Flags {
-			if name := flag.Names()[0]; c.IsSet(name) && origins[name] == "" {
-				origins[name] = origin(name)
-			}
+// settle sets the flags that were not given, from the environment, then from the file of settings, and returns where the
+// value of each is from that is no default.
+func settle(env Env, c *cli.Context) (origins map[string]string, err error) {
+	origins = make(map[string]string)
+	for _, flag := range c.Command.Flags {
+		if name := flag.Names()[0]; c.IsSet(name) {
+			origins[name] = commandLine
 		}
 	}
-	mark(func(string) string { return commandLine })
-	if err := fromEnvironment(env, c); err != nil {
-		return err
+	environment := source{func(flag string) (string, bool) { return env.LookupEnv(variableOf(flag)) }, variableOf, variableOf}
+	if err := fill(c, environment, origins); err != nil {
+		return origins, err
 	}
-	mark(variableOf)
 	file, ok := c.Generic("config").(*settingsFile)
 	if !ok {
-		return nil
+		return origins, nil
 	}
 	file.origins = origins
-	if err := file.read(env, c.String("profile")); err != nil {
-		return err
-	}
-	if file.name == "" {
-		return nil
+	if err := file.read(env, c.String("profile")); err != nil || file.name == "" {
+		return origins, err
 	}
 	if err := file.checkOwn(c.App.Commands); err != nil {
-		return err
+		return origins, err
 	}
-	if err := fill(c, func(name string) (value, where string) { return file.value(name), file.name + ": " + name }); err != nil {
-		return err
-	}
-	mark(func(string) string { return file.name })
-	return nil
+	settings := source{file.value, func(flag string) string { return file.name + ": " + flag },
+		func(string) string { return file.name }}
+	return origins, fill(c, settings, origins)
 }
 
 // variableOf returns the environment's variable for a flag.
@@ -121,12 +115,18 @@ func profiles(env Env) (names []string, err error) {
 	return names, err
 }
 
-// value returns what the file says for a flag, empty if nothing.
-func (f *settingsFile) value(flag string) string {
-	s := &f.settings
-	if own, ok := s.Own[flag]; ok {
-		return own
+// value returns what the file says for a flag, and reports whether it says anything.
+func (f *settingsFile) value(flag string) (value string, set bool) {
+	if own, set := f.settings.Own[flag]; set {
+		return own, true
 	}
+	value = f.kafkas(flag)
+	return value, value != ""
+}
+
+// kafkas returns what Kafka's keys in the file say for a flag, empty if nothing.
+func (f *settingsFile) kafkas(flag string) string {
+	s := &f.settings
 	switch flag {
 	case "brokers":
 		return s.Brokers
@@ -169,7 +169,7 @@ func (f *settingsFile) checkOwn(commands []*cli.Command) error {
 		}
 		if !slices.Contains(names, key) {
 			err := misuse("%s: %s%s: no command has a flag of that name", f.name, properties.OwnPrefix, key)
-			if near := properties.Nearest(key, names); near != "" {
+			if near := arguments.Near(key, names); near != "" {
 				return hintedError{err, "did you mean " + properties.OwnPrefix + near + "?"}
 			}
 			return err

@@ -1,6 +1,8 @@
 package commands
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,6 +15,17 @@ import (
 	"bizumctl/bizum/record"
 	"bizumctl/commands/console"
 )
+
+// whileRead runs what shows data, as long as somebody reads it.
+func whileRead(ctx context.Context, screen *console.Console, run func(ctx context.Context) error) error {
+	ctx, stop := screen.WhileRead(ctx)
+	defer stop()
+	err := run(ctx)
+	if err == nil && errors.Is(context.Cause(ctx), console.ErrClosedPipe) {
+		return console.ErrClosedPipe
+	}
+	return err
+}
 
 // view counts what is shown of a topic, and what is rejected.
 type view struct {
@@ -28,7 +41,7 @@ func (v *view) checked(show func(*record.Record, *bizum.Payment) error) func(*re
 	return func(r *record.Record) error {
 		p, err := bizum.ParsePayment(r.Value)
 		if err != nil {
-			return v.rejected(r.Position, err)
+			return v.rejected(r.Position, err, r.Value)
 		}
 		if p.Rounded {
 			v.rounded++
@@ -49,7 +62,7 @@ func (v *view) shown(err error) error {
 	return nil
 }
 
-func (v *view) rejected(position record.Position, reason error) error {
+func (v *view) rejected(position record.Position, reason error, value []byte) error {
 	if v.strict {
 		return fmt.Errorf("message at %v: %w", position, reason)
 	}
@@ -57,7 +70,7 @@ func (v *view) rejected(position record.Position, reason error) error {
 	if err := v.console.Flush(); err != nil { // so that it comes after what came before it
 		return err
 	}
-	v.console.Report(event.Rejected{Position: position, Reason: reason})
+	v.console.Report(event.Rejected{Position: position, Reason: reason, Value: value})
 	return nil
 }
 
@@ -82,6 +95,10 @@ func exceptions(rounded, rejected int64) string {
 func exitFlag(value *bool) cli.Flag {
 	return &cli.BoolFlag{Name: "exit", Aliases: []string{"e"}, Destination: value,
 		Usage: "stop at the end that there is now"}
+}
+
+func jsonFlag(value *bool) cli.Flag {
+	return &cli.BoolFlag{Name: "json", Destination: value, Usage: "short for --output json"}
 }
 
 func countFlag(value *int64, usage string) cli.Flag {

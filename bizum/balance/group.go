@@ -106,10 +106,10 @@ func partitions(n int32) string {
 func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	first := &firstSession{all: func() { topic.AwaitGroup(ctx) }}
+	session := &sessions{ready: topic.WaitForRecords, first: func() { topic.AwaitGroup(ctx) }}
 	c := g.config
 	l := &ledger.Ledger{Heading: g.heading, Topics: g.topics, Interval: c.Interval, AcceptGap: c.AcceptGap,
-		Strict: c.Strict, Now: c.Now, PartitionOf: kafka.PartitionOf, Ready: first.ready, Stop: topic.StopOf,
+		Strict: c.Strict, Now: c.Now, PartitionOf: kafka.PartitionOf, Ready: session.taken, Stop: topic.StopOf,
 		Reserve: c.Reserve, Release: c.Release,
 		Show: func(committed ledger.Committed) error {
 			topic.Seen()
@@ -121,7 +121,10 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 		}}
 	joined := func(partitions []int32) {
 		l.Retain(partitions)
-		first.joined(partitions)
+		if len(partitions) > 0 {
+			topic.WaitFor(event.WaitingForLedger{Group: c.Group, Topic: c.Topic})
+		}
+		session.joined(partitions)
 	}
 	return consumer.Failure(topic.RunClaims(ctx, joined, func(ctx context.Context, claim *kafka.Claim) error {
 		if err := g.check(ctx, l); err != nil {
@@ -159,36 +162,42 @@ func (g *Group) check(ctx context.Context, l *ledger.Ledger) error {
 	return l.Check(ledger.Heading{SourceID: source.ID, Partitions: source.Partitions, Initial: g.heading.Initial})
 }
 
-// firstSession finds out when all partitions of a group's first session have been taken over. Only then can the group's
-// end be reached, because it is taking over that shows whether the ledger can be continued.
-type firstSession struct {
-	all func()
+// sessions finds out when all partitions of a session have been taken over: only then can records come. And only after
+// the first one can the group's end be reached, because it is taking over that shows whether the ledger can be continued.
+type sessions struct {
+	ready func() // of each session
+	first func()
 
 	mu   sync.Mutex
 	left map[int32]bool
-	over bool
+	over bool // the first one
 }
 
-func (s *firstSession) joined(partitions []int32) {
+func (s *sessions) joined(partitions []int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.left = make(map[int32]bool)
 	for _, p := range partitions {
 		s.left[p] = true
 	}
-	s.check()
+	if len(partitions) == 0 {
+		s.end()
+	}
 }
 
-func (s *firstSession) ready(partition int32) {
+func (s *sessions) taken(partition int32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.left, partition)
-	s.check()
+	if len(s.left) == 0 {
+		s.ready()
+		s.end()
+	}
 }
 
-func (s *firstSession) check() {
-	if len(s.left) == 0 && !s.over {
+func (s *sessions) end() {
+	if !s.over {
 		s.over = true
-		s.all()
+		s.first()
 	}
 }

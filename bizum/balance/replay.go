@@ -110,7 +110,7 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 	for r := range b.Records {
 		change, isRounded, err := bizum.ParseChange(r.Value)
 		if err != nil {
-			if err := f.rejected(r.Position, err); err != nil {
+			if err := f.rejected(r.Position, err, r.Value); err != nil {
 				return err
 			}
 			continue
@@ -138,13 +138,13 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 	return nil
 }
 
-func (f *fold) rejected(place record.Position, reason error) error {
+func (f *fold) rejected(place record.Position, reason error, value []byte) error {
 	if f.strict {
 		return fmt.Errorf("message at %v: %w", place, reason)
 	}
 	f.bad.Add(1)
 	f.topic.Seen()
-	f.report(event.Rejected{Position: place, Reason: reason})
+	f.report(event.Rejected{Position: place, Reason: reason, Value: value})
 	return nil
 }
 

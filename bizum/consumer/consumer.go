@@ -15,10 +15,10 @@ import (
 
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 )
 
 const (
-	waitingAfter      = 3 * time.Second // without a record; then the wait is reported
 	newPartitionEvery = 10 * time.Second
 	topicEvery        = time.Second
 	positionsEvery    = 200 * time.Millisecond
@@ -46,6 +46,7 @@ func Failure(err error) error {
 type Config struct {
 	Topic      string
 	From       Bound         // where reading begins
+	FromAsked  bool          // by somebody who wants to know where it does not begin there
 	Until      Bound         // where it ends, if there is such a bound; a time to come is for Run only
 	Exit       bool          // stop at the end that there is at the start
 	Idle       time.Duration // stop after so long without a record; 0: never
@@ -72,6 +73,8 @@ type Consumer struct {
 	failures chan error
 	ended    chan struct{} // closed when no more batches are taken
 
+	patience patience
+	resumed  sync.Once     // is reported
 	members  *kafka.Group  // of a run in a group
 	awaiting bool          // for the group to come to the stops
 	moved    chan struct{} // has one when we have committed the position of a stop
@@ -84,7 +87,7 @@ func Open(ctx context.Context, cluster *kafka.Cluster, config Config) (*Consumer
 	c := &Consumer{cluster: cluster, config: config,
 		starts: make(map[int32]int64), stops: make(map[int32]int64), batches: make(chan delivery),
 		failures: make(chan error, 1), ended: make(chan struct{}), seen: func() {},
-		moved: make(chan struct{}, 1)}
+		patience: patience{report: config.Report}, moved: make(chan struct{}, 1)}
 	partitions, err := c.awaitTopic(ctx)
 	if err != nil {
 		return nil, err
@@ -214,26 +217,51 @@ func (c *Consumer) End(err error) {
 // Seen is called by those who read batches, for one that has records.
 func (c *Consumer) Seen() { c.seen() }
 
-// watch reports when nothing has been seen for a while, and ends a run that is idle. It returns what stops it.
+// watch reports what is waited for when nothing has been seen for a while, and ends a run that is idle. It returns what
+// stops it.
 func (c *Consumer) watch(end func()) (stop func()) {
-	waiting := time.AfterFunc(waitingAfter, c.reportWaiting)
+	c.waitToBegin()
 	if c.config.Idle == 0 {
-		c.seen = func() { waiting.Stop() }
+		c.seen = c.patience.end
 		return c.seen
 	}
 	idling := time.AfterFunc(c.config.Idle, end)
 	c.seen = func() {
-		waiting.Stop()
+		c.patience.end()
 		idling.Reset(c.config.Idle)
 	}
 	return func() {
-		waiting.Stop()
+		c.patience.end()
 		idling.Stop()
 	}
 }
 
-func (c *Consumer) reportWaiting() {
-	c.config.Report(event.WaitingForRecords{Topic: c.config.Topic, Brokers: c.cluster.Addresses()})
+// waitToBegin waits for what comes first in a run.
+func (c *Consumer) waitToBegin() {
+	if c.config.Group != "" {
+		c.patience.waitFor(event.WaitingForGroup{Group: c.config.Group, Topic: c.config.Topic,
+			Brokers: c.cluster.Addresses()})
+		return
+	}
+	c.WaitForRecords()
+}
+
+// WaitForRecords says that nothing but records is waited for, until one is seen. A wait that lasts is reported.
+func (c *Consumer) WaitForRecords() {
+	c.patience.waitFor(event.WaitingForRecords{Topic: c.config.Topic, Brokers: c.cluster.Addresses()})
+}
+
+// WaitFor says that something else is waited for first.
+func (c *Consumer) WaitFor(what event.Event) { c.patience.waitFor(what) }
+
+// ReportResumed reports, of the first partition of a run, that it is not read from where it was asked for, if it was.
+func (c *Consumer) ReportResumed(by string, partition int32, offset int64) {
+	if c.config.FromAsked {
+		c.resumed.Do(func() {
+			c.config.Report(event.Resumed{By: by,
+				Position: record.Position{Topic: c.config.Topic, Partition: partition, Offset: offset}})
+		})
+	}
 }
 
 // grows reports whether partitions that are added are read too.

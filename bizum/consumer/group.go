@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -56,8 +57,11 @@ func (c *Consumer) readClaims(ctx context.Context) error {
 // joined reports a wait of which nothing else would be seen.
 func (c *Consumer) joined(partitions []int32) {
 	if len(partitions) == 0 {
+		c.patience.waitFor(nil)
 		c.config.Report(event.WaitingForPartition{Group: c.config.Group, Topic: c.config.Topic})
+		return
 	}
+	c.WaitForRecords()
 }
 
 // readClaim reads a partition as long as it is ours, and commits what was flushed. Over reports whether the run has
@@ -127,6 +131,24 @@ func (c *Consumer) positionOf(ctx context.Context, partition int32) (position, f
 	}
 	position, err = c.Within(ctx, partition, first)
 	return position, first, err
+}
+
+// reportStored reports, when it was asked for where reading begins, that the group has a position already.
+func (c *Consumer) reportStored(ctx context.Context) error {
+	if !c.config.FromAsked {
+		return nil
+	}
+	partitions := slices.Sorted(maps.Keys(c.starts))
+	stored, err := c.members.Committed(ctx, partitions)
+	if err != nil {
+		return err
+	}
+	for _, p := range partitions {
+		if position := stored[p].Offset; position >= 0 {
+			c.ReportResumed(fmt.Sprintf("group %q", c.config.Group), p, position)
+		}
+	}
+	return nil
 }
 
 // settlement waits until a batch was handled. It returns false when it never will be.

@@ -39,9 +39,10 @@ func (e *UncommittedError) Error() string {
 func (c *Consumer) Run(ctx context.Context, handle func(*record.Record) error, flush func() error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	c.waitToBegin()
 	left, err := c.read(ctx)
 	if err != nil {
-		return err
+		return Failure(err)
 	}
 	err = Failure(c.handleAll(ctx, handle, flush))
 	if flushed := flush(); err == nil {
@@ -66,6 +67,10 @@ func (c *Consumer) read(ctx context.Context) (left <-chan error, err error) {
 	done := make(chan error, 1)
 	if c.config.Group != "" {
 		if c.members, err = c.cluster.Group(c.config.Group, c.config.Topic); err != nil {
+			return nil, err
+		}
+		if err := c.reportStored(ctx); err != nil {
+			c.members.Close()
 			return nil, err
 		}
 		go func() {
@@ -119,8 +124,7 @@ func (c *Consumer) handleAll(ctx context.Context, handle func(*record.Record) er
 	for p, from := range c.starts {
 		positions[p] = from
 	}
-	waiting := time.NewTimer(waitingAfter)
-	defer waiting.Stop()
+	defer c.patience.end()
 	var idle, until <-chan time.Time
 	if c.config.Idle > 0 {
 		idle = time.After(c.config.Idle)
@@ -143,13 +147,11 @@ func (c *Consumer) handleAll(ctx context.Context, handle func(*record.Record) er
 				return err
 			}
 			if seen > 0 {
-				waiting.Stop()
+				c.patience.end()
 				if c.config.Idle > 0 {
 					idle = time.After(c.config.Idle)
 				}
 			}
-		case <-waiting.C:
-			c.reportWaiting()
 		case <-until:
 			if err := c.setStops(ctx); err != nil {
 				return err

@@ -17,12 +17,19 @@ type (
 	WaitingForTopic struct{ Topic, Brokers string }
 	// WaitingForRecords means that nothing has come for a while.
 	WaitingForRecords struct{ Topic, Brokers string }
+	// WaitingForGroup means that a group has not let us in yet: it waits for its members, also for one that died.
+	WaitingForGroup struct{ Group, Topic, Brokers string }
 	// WaitingForPartition means that the other members of a group have all partitions of a topic.
 	WaitingForPartition struct{ Group, Topic string }
 	// PartitionAdded means that a topic has got another partition since the start.
 	PartitionAdded struct {
 		Topic     string
 		Partition int32
+	}
+	// Resumed means that a partition is read on from where it was left, and not from where it was asked for.
+	Resumed struct {
+		record.Position
+		By string // who knows where: a group, a folder
 	}
 	// Skipped means that a log no longer has what was asked for, as Reason says; reading goes on at Next.
 	Skipped struct {
@@ -33,6 +40,7 @@ type (
 	Rejected struct {
 		record.Position
 		Reason error
+		Value  []byte // the message, or its beginning; valid during the call
 	}
 )
 
@@ -40,6 +48,8 @@ type (
 type (
 	// TopicCreated means that a topic which a ledger needs was missing and is there now.
 	TopicCreated struct{ Topic string }
+	// WaitingForLedger means that what a ledger has is still being read, which comes before new records.
+	WaitingForLedger struct{ Group, Topic string }
 	// LedgerNotice is what a ledger has to say about a partition.
 	LedgerNotice struct {
 		Topic     string
@@ -80,6 +90,11 @@ type (
 		PerSecond float64 // asked for
 		By        time.Duration
 	}
+	// RejectedLine means that a line which was given to be sent is no message. Reason has its place.
+	RejectedLine struct {
+		Reason error
+		Value  []byte // the line; valid during the call
+	}
 	// Sending is how far a run has come.
 	Sending struct {
 		Acknowledged, InFlight    int64
@@ -90,15 +105,19 @@ type (
 
 func (WaitingForTopic) event()     {}
 func (WaitingForRecords) event()   {}
+func (WaitingForGroup) event()     {}
 func (WaitingForPartition) event() {}
 func (PartitionAdded) event()      {}
+func (Resumed) event()             {}
 func (Skipped) event()             {}
 func (Rejected) event()            {}
 func (TopicCreated) event()        {}
+func (WaitingForLedger) event()    {}
 func (LedgerNotice) event()        {}
 func (ForeignFiles) event()        {}
 func (WaitingForWriter) event()    {}
 func (FileClosed) event()          {}
 func (Filing) event()              {}
 func (Behind) event()              {}
+func (RejectedLine) event()        {}
 func (Sending) event()             {}

@@ -39,7 +39,9 @@ func newPartition(x *export, part *archive.Part, number int32,
 func (p *partition) run(ctx context.Context, from int64) error {
 	position, known := p.archive.Next()
 	var err error
-	if !known {
+	if known {
+		p.export.topic.ReportResumed("folder "+p.export.config.Dir, p.number, position)
+	} else {
 		p.first = from
 		if position, err = p.export.topic.Within(ctx, p.number, from); err == nil {
 			p.archive.Begin(position)
@@ -169,7 +171,7 @@ func (p *partition) record(r *record.Record) error {
 	if p.export.config.Strict {
 		return fmt.Errorf("message at %v: %w", r.Position, err)
 	}
-	p.export.config.Report(event.Rejected{Position: r.Position, Reason: err})
+	p.export.config.Report(event.Rejected{Position: r.Position, Reason: err, Value: r.Value})
 	p.export.rejected.Add(1)
 	return p.archive.Reject(r.Offset, err, r.Value)
 }

@@ -152,7 +152,11 @@ type Entry struct {
 type Rejected struct {
 	Offset int64
 	Reason error
+	Start  []byte // of the message
 }
+
+// rejectedStartMax is how many bytes of a rejected message are shown at most.
+const rejectedStartMax = 256
 
 // state is what a partition of the ledger has, up to an offset of it.
 type state struct {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -324,7 +325,8 @@ func (p *partition) reject(ctx context.Context, r *record.Record, timestamp int6
 		rejectedHeaders(r.Offset, reason)...); err != nil {
 		return p.failed(err)
 	}
-	p.done.Rejected = append(p.done.Rejected, Rejected{r.Offset, reason})
+	p.done.Rejected = append(p.done.Rejected, Rejected{r.Offset, reason,
+		bytes.Clone(r.Value[:min(len(r.Value), rejectedStartMax)])})
 	return nil
 }
 

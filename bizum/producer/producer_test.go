@@ -117,7 +117,7 @@ func TestGiven(t *testing.T) {
 	lines := "Ana;1.50;Cine;ENVIO\r\nLuis;2;Cena;RECEPCIÓN\nnothing\n"
 	to := new(sink)
 	run := producer.New(producer.Config{Plan: producer.Plan{Mode: producer.Unpaced, Given: true}, Now: time.Now})
-	err := run.Run(t.Context(), producer.Given("a file", strings.NewReader(lines)), to)
+	err := run.Run(t.Context(), producer.Given("a file", strings.NewReader(lines), nil), to)
 	if err == nil || !strings.HasPrefix(err.Error(), "line 3 of a file: ") {
 		t.Errorf("%v", err)
 	}

@@ -21,42 +21,72 @@ func Made(generator *bizum.Generator) Source {
 	}
 }
 
-// Given reads messages, a line each, and checks them; name is where the lines come from, as errors call it. It reads
-// ahead in a goroutine, so that an interruption need not wait for a person to type.
-func Given(name string, reader io.Reader) Source {
+// LineError means that a given line is no message. Those before it are good.
+type LineError struct {
+	Source string // where the lines come from
+	Line   int64  // the first one is 1
+	Reason error
+}
+
+func (e *LineError) Error() string {
+	return fmt.Sprintf("line %d of %s: %v", e.Line, e.Source, e.Reason)
+}
+
+func (e *LineError) Unwrap() error { return e.Reason }
+
+// Given reads messages, a line each, and checks them; name is where the lines come from. It reads ahead in a goroutine,
+// so that an interruption need not wait for a person to type. A line that is no message is a LineError, unless there is
+// a skip, which is called with it and its text.
+func Given(name string, reader io.Reader, skip func(bad *LineError, line []byte)) Source {
 	chunks := make(chan chunk, 4)
 	go readLines(reader, chunks)
 	var now chunk
 	var m Message
-	number, key := 0, []byte(bizum.DefaultAccount)
+	number, key := int64(0), []byte(bizum.DefaultAccount)
 	return func(ctx context.Context, to Sink) (*Message, error) {
-		for len(now.lines) == 0 {
-			if now.err != nil {
-				return nil, now.err
-			}
-			select {
-			case now = <-chunks:
+		for {
+			if len(now.lines) == 0 {
+				if now.err != nil {
+					return nil, now.err
+				}
+				var err error
+				if now, err = awaitLines(ctx, chunks, to); err != nil {
+					return nil, err
+				}
 				continue
-			default:
-				to.Push()
 			}
-			select {
-			case now = <-chunks:
-			case <-to.Failed(): // Flush returns why
-				return nil, io.EOF
-			case <-ctx.Done():
-				return nil, context.Cause(ctx)
+			value := now.lines[0]
+			now.lines = now.lines[1:]
+			number++
+			payment, err := bizum.ParsePayment(value)
+			if err == nil {
+				m = Message{Key: key, Value: value, Payment: payment}
+				return &m, nil
 			}
+			bad := &LineError{Source: name, Line: number, Reason: err}
+			if skip == nil {
+				return nil, bad
+			}
+			skip(bad, value)
 		}
-		value := now.lines[0]
-		now.lines = now.lines[1:]
-		number++
-		payment, err := bizum.ParsePayment(value)
-		if err != nil {
-			return nil, fmt.Errorf("line %d of %s: %w", number, name, err)
-		}
-		m = Message{Key: key, Value: value, Payment: payment}
-		return &m, nil
+	}
+}
+
+// awaitLines waits for lines, after it has pushed the sink.
+func awaitLines(ctx context.Context, chunks <-chan chunk, to Sink) (c chunk, err error) {
+	select {
+	case c = <-chunks:
+		return c, nil
+	default:
+		to.Push()
+	}
+	select {
+	case c = <-chunks:
+		return c, nil
+	case <-to.Failed(): // Flush returns why
+		return c, io.EOF
+	case <-ctx.Done():
+		return c, context.Cause(ctx)
 	}
 }
 
@@ -71,13 +101,14 @@ func readLines(r io.Reader, chunks chan<- chunk) {
 	// A longer line is handed on cut, but still too long to be a message.
 	reader := bufio.NewReaderSize(r, bizum.MessageBytesMax+len("\r\n")+1)
 	var c chunk
-	bytesRead := 0
+	bytesRead, cut := 0, false
 	for c.err == nil {
 		line, err := reader.ReadSlice('\n')
-		if c.err = err; errors.Is(err, bufio.ErrBufferFull) {
-			c.err = io.EOF // the message is refused, so nothing is read after it
+		rest := cut // of a line that was handed on
+		if cut = errors.Is(err, bufio.ErrBufferFull); !cut {
+			c.err = err
 		}
-		if len(line) > 0 {
+		if len(line) > 0 && !rest {
 			line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 			c.lines = append(c.lines, bytes.Clone(line))
 			bytesRead += len(line)

@@ -67,6 +67,7 @@ type Options struct {
 
 // Console is the screen: standard output for one goroutine, notices from any.
 type Console struct {
+	stdout   io.Writer
 	out      *bufio.Writer
 	terminal bool       // standard output is one
 	width    func() int // of standard output, in columns
@@ -99,7 +100,7 @@ func New(o Options) *Console {
 	stdout, terminal := screen(o.Stdout)
 	stderr, noticesScreen := screen(o.Stderr)
 	c := &Console{
-		out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(o, terminal),
+		stdout: o.Stdout, out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(o, terminal),
 		notices: stderr, noticesScreen: noticesScreen, quiet: o.Quiet, now: o.Now,
 		progressed: o.Now(), // the first progress has to wait as well
 	}
@@ -154,22 +155,22 @@ func (c *Console) Line(data []byte) error {
 		data = appendSafe(nil, data)
 	}
 	if _, err := c.out.Write(data); err != nil {
-		return writeError(err)
+		return c.writeError(err)
 	}
-	return writeError(c.out.WriteByte('\n'))
+	return c.writeError(c.out.WriteByte('\n'))
 }
 
 // painted writes a line, with its newline, that is escaped already and perhaps coloured.
 func (c *Console) painted(line []byte) error {
 	_, err := c.out.Write(line)
-	return writeError(err)
+	return c.writeError(err)
 }
 
 // Flush shows what was written so far.
-func (c *Console) Flush() error { return writeError(c.out.Flush()) }
+func (c *Console) Flush() error { return c.writeError(c.out.Flush()) }
 
-func writeError(err error) error {
-	if errors.Is(err, syscall.EPIPE) {
+func (c *Console) writeError(err error) error {
+	if errors.Is(err, syscall.EPIPE) || c.terminal && errors.Is(err, syscall.EIO) { // the window was closed
 		return ErrClosedPipe
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"bizumctl/bizum/event"
 )
@@ -15,14 +16,24 @@ func (c *Console) Report(e event.Event) {
 		c.Noticef("waiting for topic %q to be made at %s", e.Topic, e.Brokers)
 	case event.WaitingForRecords:
 		c.Noticef("waiting for bizums in topic %q at %s", e.Topic, e.Brokers)
+	case event.WaitingForGroup:
+		c.Noticef("waiting for group %q at %s to take us in: it waits for its members, also for one that died", e.Group,
+			e.Brokers)
+	case event.WaitingForLedger:
+		c.Noticef("still reading the ledger of group %q: its balances come before new bizums of topic %q", e.Group,
+			e.Topic)
 	case event.WaitingForPartition:
 		c.Noticef("the other members of group %q have all partitions of %q; waiting for one", e.Group, e.Topic)
 	case event.PartitionAdded:
 		c.Noticef("topic %q has a new partition, %d", e.Topic, e.Partition)
+	case event.Resumed:
+		c.Noticef("%s goes on where it was, at %v, not where it was asked to begin", e.By, e.Position)
 	case event.Skipped:
 		c.Noticef("%v; going on from offset %d", e.Reason, e.Next)
 	case event.Rejected:
-		c.rejected(e)
+		c.rejected(fmt.Sprintf("%v: %v", e.Position, e.Reason), e.Value)
+	case event.RejectedLine:
+		c.rejected(e.Reason.Error(), e.Value)
 	case event.TopicCreated:
 		c.Noticef("made topic %q", e.Topic)
 	case event.LedgerNotice:
@@ -46,9 +57,26 @@ func (c *Console) Report(e event.Event) {
 	}
 }
 
-// rejected shows a message that is not booked, even when quiet: it is an error, the message's own.
-func (c *Console) rejected(e event.Rejected) {
-	c.notice(c.warn, fmt.Sprintf("rejected %v: %v", e.Position, e.Reason))
+// rejected shows why a message is not taken, and how it begins: always escaped, since it is anything but text.
+func (c *Console) rejected(why string, value []byte) {
+	const beginning = 60 // characters
+	if c.quiet {
+		return
+	}
+	text, more := value, ""
+	if i := runeIndex(value, beginning); i < len(value) {
+		text, more = value[:i], "…"
+	}
+	c.notice(c.warn, fmt.Sprintf("rejected %s, in %q%s", why, text, more))
+}
+
+// runeIndex returns where rune n begins, or the text's length.
+func runeIndex(text []byte, n int) (at int) {
+	for ; n > 0 && at < len(text); n-- {
+		_, size := utf8.DecodeRune(text[at:])
+		at += size
+	}
+	return at
 }
 
 func (c *Console) foreign(e event.ForeignFiles) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func speak(quiet bool, say func(*console.Console)) string {
 	return stderr.String()
 }
 
-// Every event has words. Quiet leaves out all but those of a rejected message.
+// Every event has words, and quiet leaves them out.
 func TestReport(t *testing.T) {
 	reason := errors.New("why")
 	cases := []struct {
@@ -33,10 +34,21 @@ func TestReport(t *testing.T) {
 		{event.WaitingForRecords{Topic: "t", Brokers: "b:1"}, `waiting for bizums in topic "t" at b:1`},
 		{event.WaitingForPartition{Group: "g", Topic: "t"},
 			`the other members of group "g" have all partitions of "t"; waiting for one`},
+		{event.WaitingForGroup{Group: "g", Topic: "t", Brokers: "b:1"},
+			`waiting for group "g" at b:1 to take us in: it waits for its members, also for one that died`},
+		{event.WaitingForLedger{Group: "g", Topic: "t"},
+			`still reading the ledger of group "g": its balances come before new bizums of topic "t"`},
+		{event.Resumed{By: `group "g"`, Position: record.Position{Topic: "t", Partition: 1, Offset: 2}},
+			`group "g" goes on where it was, at t/1@2, not where it was asked to begin`},
 		{event.PartitionAdded{Topic: "t", Partition: 3}, `topic "t" has a new partition, 3`},
 		{event.Skipped{Reason: reason, Next: 7}, `why; going on from offset 7`},
 		{event.Rejected{Position: record.Position{Topic: "t", Partition: 1, Offset: 2}, Reason: reason},
-			`rejected t/1@2: why`},
+			`rejected t/1@2: why, in ""`},
+		{event.Rejected{Position: record.Position{Topic: "t", Partition: 1, Offset: 2}, Reason: reason,
+			Value: []byte("Ñ;\x1b[2J\u202e\xff\n" + strings.Repeat("é", 70))},
+			`rejected t/1@2: why, in "Ñ;\x1b[2J\u202e\xff\n` + strings.Repeat("é", 51) + `"…`},
+		{event.RejectedLine{Reason: errors.New("line 3 of f: why"), Value: []byte("x")},
+			`rejected line 3 of f: why, in "x"`},
 		{event.TopicCreated{Topic: "t"}, `made topic "t"`},
 		{event.LedgerNotice{Topic: "t", Partition: 1, Text: "x"}, `t/1: x`},
 		{event.ForeignFiles{Dir: "d", Names: []string{"a", "b"}}, `folder d: left alone what is not ours: ["a" "b"]`},
@@ -62,7 +74,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("%#v: %q, want %q", c.event, got, want)
 		}
 		switch c.event.(type) {
-		case event.Rejected, event.Sending: // the one an error, the other asked for only when it is due
+		case event.Sending: // asked for only when it is due
 			continue
 		}
 		if got := speak(true, func(x *console.Console) { x.Report(c.event) }); got != "" {

@@ -141,7 +141,7 @@ func (f *file) settings() (*Settings, error) {
 	s := &Settings{Brokers: v[brokers], ClientID: v[clientID], Own: f.own, Unused: f.unused,
 		Similar: make(map[string]string)}
 	for _, key := range f.unused {
-		if near := Nearest(key, used); near != "" {
+		if near := nearest(key, used); near != "" {
 			s.Similar[key] = near
 		}
 	}
@@ -223,16 +223,16 @@ const pemHead = "-----BEGIN "
 // otherKeys are keys of Kafka's clients that look like ours.
 var otherKeys = []string{"ssl.crl.location"}
 
-// Nearest returns the word that another may be a slip of, empty if there is none.
-func Nearest(word string, words []string) (nearest string) {
+// nearest returns the word that another may be a slip of, empty if there is none.
+func nearest(word string, words []string) (near string) {
 	if slices.Contains(otherKeys, word) {
 		return ""
 	}
 	best := 3 // letters to change, one more than are let pass
 	for _, w := range words {
 		if slips := smetrics.WagnerFischer(word, w, 1, 1, 1); slips < best {
-			nearest, best = w, slips
+			near, best = w, slips
 		}
 	}
-	return nearest
+	return near
 }
