@@ -4,8 +4,10 @@ package balance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bizumctl/bizum"
@@ -122,7 +124,8 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 		l.Retain(partitions)
 		first.joined(partitions)
 	}
-	return consumer.Failure(topic.RunClaims(ctx, joined, func(ctx context.Context, claim *kafka.Claim) error {
+	var uncommitted atomic.Int64 // bizums of all partitions
+	err := consumer.Failure(topic.RunClaims(ctx, joined, func(ctx context.Context, claim *kafka.Claim) error {
 		if err := g.check(ctx, l); err != nil {
 			return err
 		}
@@ -130,8 +133,18 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 		defer log.Close()
 		output := claim.Transactional(log)
 		defer output.Close()
-		return l.Run(ctx, claim.Partition, log, output)
+		err := l.Run(ctx, claim.Partition, log, output)
+		var lost *ledger.UncommittedError
+		if errors.As(err, &lost) {
+			uncommitted.Add(int64(lost.Bizums))
+		}
+		return err
 	}))
+	var lost *ledger.UncommittedError
+	if errors.As(err, &lost) {
+		lost.Bizums = int(uncommitted.Load())
+	}
+	return err
 }
 
 // partitionLog returns the log of one partition of a ledger.

@@ -91,6 +91,22 @@ func stop(cause Cause, format string, args ...any) error {
 	return &StopError{Cause: cause, Reason: fmt.Sprintf(format, args...)}
 }
 
+// UncommittedError means that a run has ended before what it had booked could be committed.
+type UncommittedError struct {
+	Bizums int
+	Cause  error
+}
+
+func (e *UncommittedError) Error() string {
+	bizums := "1 bizum was"
+	if e.Bizums != 1 {
+		bizums = fmt.Sprintf("%d bizums were", e.Bizums)
+	}
+	return fmt.Sprintf("%s booked, but not committed; who goes on books them again: %v", bizums, e.Cause)
+}
+
+func (e *UncommittedError) Unwrap() error { return e.Cause }
+
 // Ledger books the messages of a topic's partitions, of as many at once as its process is assigned. It caches the state of
 // a partition, so that one that is assigned again need not be read again.
 type Ledger struct {
