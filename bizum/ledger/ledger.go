@@ -85,6 +85,7 @@ const (
 	Emptied                   // the ledger lacks what the group's position counts
 	Gap                       // retention has deleted messages that were not booked
 	OtherUse                  // the group has a position, but no ledger
+	Divided                   // its partitions have different headings
 )
 
 func stop(cause Cause, format string, args ...any) error {
@@ -137,8 +138,8 @@ type Ledger struct {
 
 	mu       sync.Mutex
 	states   map[int32]*state
-	assigned int            // partitions
-	agreed   map[int32]bool // partitions whose heading is ours
+	assigned int  // partitions
+	agreed   bool // the ledger's first heading is ours
 }
 
 // Committed is what a transaction has made visible.
@@ -221,17 +222,14 @@ func (l *Ledger) shownMax() int {
 	return max(sharedShownMax/max(l.assigned, 1), 1000)
 }
 
-func (l *Ledger) hasAgreed(number int32) bool {
+func (l *Ledger) hasAgreed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.agreed[number]
+	return l.agreed
 }
 
-func (l *Ledger) setAgreed(number int32) {
+func (l *Ledger) setAgreed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.agreed == nil {
-		l.agreed = make(map[int32]bool)
-	}
-	l.agreed[number] = true
+	l.agreed = true
 }
