@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"bizumctl/commands"
 )
@@ -727,6 +729,72 @@ func TestLedgerDivided(t *testing.T) {
 	}
 	l.wantStop("(of partition 0 open with 2000.00, those|; but partition 0 begins with) ", "keep a new ledger")
 	l.wantStop("open with 2000.00, not 500.00", "another --group", "--initial", "500")
+}
+
+// A transaction that Kafka takes for committed, and whose position has its marker but whose entries do not, is ended as
+// what it was: committed. The broker is made to forget it, and an owner that follows to be given its epoch, as one is by
+// a Kafka that has lost markers.
+func TestLedgerHanging(t *testing.T) {
+	t.Parallel()
+	if realBrokers != "" {
+		t.Skip("a broker of the tests can be made to lose markers")
+	}
+	l := newLedgerTest(t, 1)
+	l.send(maria, "hola", pepe)
+	var mu sync.Mutex
+	var position *kmsg.TxnOffsetCommitRequestTopicPartition // that was booked
+	var owner *kmsg.AddPartitionsToTxnRequest
+	forgotten := false
+	control := func(key kmsg.Key, respond func(kmsg.Request) kmsg.Response) {
+		l.fake.ControlKey(int16(key), func(request kmsg.Request) (kmsg.Response, error, bool) {
+			l.fake.KeepControl()
+			mu.Lock()
+			defer mu.Unlock()
+			response := respond(request)
+			return response, nil, response != nil
+		})
+	}
+	control(kmsg.AddPartitionsToTxn, func(request kmsg.Request) kmsg.Response {
+		owner = request.(*kmsg.AddPartitionsToTxnRequest)
+		return nil
+	})
+	control(kmsg.TxnOffsetCommit, func(request kmsg.Request) kmsg.Response {
+		r := request.(*kmsg.TxnOffsetCommitRequest)
+		if p := r.Topics[0].Partitions[0]; p.Offset < 3 || position != nil {
+			return nil
+		} else {
+			position = &p
+		}
+		response := r.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
+		response.Topics = []kmsg.TxnOffsetCommitResponseTopic{{Topic: l.topic,
+			Partitions: []kmsg.TxnOffsetCommitResponseTopicPartition{{Partition: 0}}}}
+		return response
+	})
+	control(kmsg.EndTxn, func(request kmsg.Request) kmsg.Response {
+		if position == nil || forgotten {
+			return nil
+		}
+		forgotten = true
+		return request.(*kmsg.EndTxnRequest).ResponseKind()
+	})
+	control(kmsg.InitProducerID, func(request kmsg.Request) kmsg.Response {
+		r := request.(*kmsg.InitProducerIDRequest)
+		r.TransactionTimeoutMillis = int32(time.Minute.Milliseconds()) // or the broker ends it by itself
+		if !forgotten || r.TransactionalID == nil {
+			return nil
+		}
+		response := r.ResponseKind().(*kmsg.InitProducerIDResponse)
+		response.ProducerID, response.ProducerEpoch = owner.ProducerID, owner.ProducerEpoch
+		return response
+	})
+	if code, out, notices := l.run("balance", "-g", l.group, "-n", "2", "-o", "text"); code != 0 ||
+		out != afterMaria+"\n"+afterPepe+"\n" {
+		t.Fatalf("code %d, %q, %s", code, out, notices)
+	}
+	offsets := kadm.Offsets{}
+	offsets.Add(kadm.Offset{Topic: l.topic, At: position.Offset, LeaderEpoch: -1, Metadata: *position.Metadata})
+	l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
+	l.wantBalance("(?s)a transaction that Kafka has lost track of.*going on at offset 3: account cuenta has 1920.00")
 }
 
 // A topic of the ledger that is deleted while it is in use, and a source that becomes compacted, end it.

@@ -16,6 +16,7 @@ import (
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
+	"bizumctl/bizum/record"
 )
 
 // GroupConfig says which ledger a group keeps, and how.
@@ -171,7 +172,10 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 func partitionLog(cluster *kafka.Cluster, group string, topics ledger.Topics, sourceID string,
 	partition int32) *kafka.PartitionLog {
 	return cluster.PartitionLog(kafka.PartitionLogConfig{Group: group, Source: topics.Source, SourceID: sourceID,
-		Outputs: []string{topics.Entries, topics.Rejected}, Partition: partition})
+		Outputs: []string{topics.Entries, topics.Rejected}, Partition: partition,
+		Counts: func(position kafka.Position, topic string, r *record.Record) bool {
+			return topics.Counts(position.Offset, position.Metadata, topic, r)
+		}})
 }
 
 // watch ends the run when the topics are no longer those with which we began.

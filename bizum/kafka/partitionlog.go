@@ -2,8 +2,11 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
+
+	"github.com/IBM/sarama"
 
 	"bizumctl/bizum/record"
 )
@@ -28,6 +31,9 @@ type PartitionLogConfig struct {
 	SourceID  string   // of the source topic when the work began, see Topic
 	Outputs   []string // topics
 	Partition int32
+	// Counts reports whether a position counts what a record of an output stands for: whoever committed it had written
+	// that, in the same transaction or an earlier one. It may be nil: none does.
+	Counts func(position Position, topic string, r *record.Record) bool
 }
 
 // PartitionLog returns the log of one partition. It connects with the first request. If the source topic no longer has
@@ -120,4 +126,53 @@ func (l *PartitionLog) awaitStable(ctx context.Context, timeout time.Duration) (
 		}
 	}
 	return true, nil
+}
+
+// hangingIsCounted reports whether the group's position counts what hangs in the outputs, the first record that is
+// neither committed nor aborted. A position that hangs, too, counts nothing.
+func (l *PartitionLog) hangingIsCounted(ctx context.Context) (counted bool, err error) {
+	if l.config.Counts == nil {
+		return false, nil
+	}
+	wait, cancel := context.WithTimeout(ctx, hangingTimeout)
+	defer cancel()
+	position, err := l.committed(wait)
+	if err != nil {
+		if wait.Err() != nil && ctx.Err() == nil {
+			err = nil
+		}
+		return false, err
+	}
+	for _, topic := range l.config.Outputs {
+		stable, err := l.cluster.Offset(ctx, topic, l.config.Partition, End)
+		if err != nil {
+			return false, err
+		}
+		end, err := l.cluster.highWatermark(ctx, topic, l.config.Partition)
+		if err != nil {
+			return false, err
+		}
+		if stable >= end {
+			continue
+		}
+		r := l.cluster.reader(topic, "", l.config.Partition, stable)
+		r.isolation = sarama.ReadUncommitted
+		err = r.run(ctx, func(b Batch) error {
+			for r := range b.Records {
+				counted = l.config.Counts(position, topic, r)
+				return errAtEnd
+			}
+			if b.Next >= end {
+				return errAtEnd
+			}
+			return nil
+		})
+		if !errors.Is(err, errAtEnd) {
+			return false, err
+		}
+		if counted {
+			return true, nil
+		}
+	}
+	return false, nil
 }

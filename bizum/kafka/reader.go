@@ -122,7 +122,7 @@ func (c *Cluster) Read(ctx context.Context, topic string, partition int32, posit
 
 func (c *Cluster) reader(topic, id string, partition int32, position int64) *reader {
 	return &reader{cluster: c, topic: topic, id: id, partition: partition, position: position,
-		memory:    c.memory,
+		memory: c.memory, isolation: sarama.ReadCommitted,
 		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID))}
 }
 
@@ -171,6 +171,7 @@ type reader struct {
 	position  int64  // of the next request
 	bytes     int32  // to request for a large batch; 0: the usual
 	memory    *memory
+	isolation sarama.IsolationLevel
 	formatter *kmsg.RequestFormatter
 
 	conn      *fetchConn
@@ -318,7 +319,7 @@ func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 func (r *reader) ask() error {
 	r.asked = true
 	bytes := max(r.bytes, r.memory.fetchBytes())
-	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, bytes))
+	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, bytes, r.isolation))
 }
 
 func (r *reader) disconnect() {
