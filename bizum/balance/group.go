@@ -150,7 +150,7 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 		if err := g.check(ctx, l); err != nil {
 			return err
 		}
-		log := partitionLog(g.cluster, g.config.Group, g.topics, g.heading.SourceID, claim.Partition)
+		log := partitionLog(g.cluster, g.config.Group, g.topics, g.heading.SourceID, claim.Partition, false)
 		defer log.Close()
 		output := claim.Transactional(log)
 		defer output.Close()
@@ -168,11 +168,11 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 	return err
 }
 
-// partitionLog returns the log of one partition of a ledger.
-func partitionLog(cluster *kafka.Cluster, group string, topics ledger.Topics, sourceID string,
-	partition int32) *kafka.PartitionLog {
+// partitionLog returns the log of one partition of a ledger, which is kept, or compared side by side.
+func partitionLog(cluster *kafka.Cluster, group string, topics ledger.Topics, sourceID string, partition int32,
+	sideBySide bool) *kafka.PartitionLog {
 	return cluster.PartitionLog(kafka.PartitionLogConfig{Group: group, Source: topics.Source, SourceID: sourceID,
-		Outputs: []string{topics.Entries, topics.Rejected}, Partition: partition,
+		Outputs: []string{topics.Entries, topics.Rejected}, Partition: partition, SideBySide: sideBySide,
 		Counts: func(position kafka.Position, topic string, r *record.Record) bool {
 			return topics.Counts(position.Offset, position.Metadata, topic, r)
 		}})

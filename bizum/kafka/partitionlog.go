@@ -31,6 +31,9 @@ type PartitionLogConfig struct {
 	SourceID  string   // of the source topic when the work began, see Topic
 	Outputs   []string // topics
 	Partition int32
+	// SideBySide says that an output is read while another, or the source, is waited for, as an audit does. A memory that
+	// they shared could be held by the one that waits, so each read has one of its own, of 3 MiB.
+	SideBySide bool
 	// Counts reports whether a position counts what a record of an output stands for: whoever committed it had written
 	// that, in the same transaction or an earlier one. It may be nil: none does.
 	Counts func(position Position, topic string, r *record.Record) bool
@@ -92,10 +95,14 @@ func (l *PartitionLog) ReadSource(ctx context.Context, position int64,
 
 // ReadToEnd is Cluster.ReadToEnd: it calls each for the records of any partition of a topic, from an offset, or from
 // the partition's start if that is higher, up to the last stable offset at the time of the call. It returns that start
-// and that end.
+// and that end. If the log is read side by side with others, each may wait for them.
 func (l *PartitionLog) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
-	return l.cluster.ReadToEnd(ctx, topic, partition, from, each)
+	memory := l.cluster.restoring
+	if l.config.SideBySide {
+		memory = newMemory(3*fetchBytesMin, 2*decompressBytes, memory.decompressor)
+	}
+	return l.cluster.readToEnd(ctx, memory, topic, partition, from, each)
 }
 
 // stableTimeout is longer than a transaction of ours can be open and Kafka takes to notice that it timed out.
