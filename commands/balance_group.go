@@ -75,9 +75,9 @@ func checkGroup(name string) error {
 	return nil
 }
 
-// newLedger adds what to do about a topic that was recreated while its ledger was read.
+// newLedger adds what to do about a topic that was recreated while its ledger was read, or lost what was in it.
 func newLedger(err error) error {
-	if errors.Is(err, kafka.ErrNewTopic) {
+	if errors.Is(err, kafka.ErrNewTopic) || errors.As(err, new(*kafka.LostError)) {
 		return hintedError{err, hintNewLedger}
 	}
 	return err

@@ -54,6 +54,8 @@ func hint(err error, at place) string {
 		return deniedHint(denied)
 	case errors.As(err, &line):
 		return lineHint(line, at)
+	case errors.As(err, new(*kafka.LostError)):
+		return "start again, to send what it has to have"
 	case errors.Is(err, kafka.ErrUnreachable):
 		return unreachableHint(err, at)
 	case errors.Is(err, kafka.ErrNewTopic):

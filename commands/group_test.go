@@ -101,7 +101,7 @@ func TestGroupCommitRefused(t *testing.T) {
 	code, lines, errors, position := groupRun(t, func(fake *kfake.Cluster, _ *kadm.Client) {
 		fake.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.NotCoordinator, Count: -1})
 	})
-	if code != 1 || lines != 10 || position != -1 || !strings.Contains(errors, "may not be committed") {
+	if code != 1 || lines != 10 || position != -1 || !strings.Contains(errors, "the last 10 bizums may not be committed") {
 		t.Errorf("code %d, %d lines, position %d, %s", code, lines, position, errors)
 	}
 }

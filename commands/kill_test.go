@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // killable is the real program, built so that it can kill itself, as kill -9 does, at a named step.
@@ -355,6 +357,60 @@ func TestTerminated(t *testing.T) {
 	if n := len(groups[l.group].Members); n > 0 {
 		t.Errorf("%d members are left", n)
 	}
+	last := l.start("", "--exit")
+	last.finish()
+	l.wantAudit(0, `^51,000 payments, 20 accounts, 0 missing, 0 double, 0 wrong\n`)
+	if shown := l.shownOnce([]*member{k, last}); shown != 51_000 {
+		t.Errorf("%d shown", shown)
+	}
+}
+
+// hang makes the embedded broker hang, as one does that is stopped or starved: it keeps its connections, and is silent.
+func (l *ledgerTest) hang() (release func()) {
+	hung := make(chan struct{})
+	l.fake.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
+		l.fake.KeepControl()
+		<-hung
+		return nil, nil, false
+	})
+	release = sync.OnceFunc(func() { close(hung) })
+	l.Cleanup(release)
+	return release
+}
+
+// SIGTERM while the broker hangs: a member ends within 5 s all the same, says why it fails and how much it could not
+// commit, and another one books that again. What has nothing to commit is no failure.
+func TestTerminatedWhileHung(t *testing.T) {
+	t.Parallel()
+	if realBrokers != "" {
+		t.Skip("a broker of the tests can be made to hang")
+	}
+	l := newLedgerTest(t, 2)
+	k := l.start("", "--commit-interval", "5s")
+	l.produce("--rate", "max", "-n", "1000", "--accounts", "20")
+	k.awaitLines(1000)
+	idle := l.start("", "-g", "idle")
+	idle.awaitLines(1000)
+	l.produce("--rate", "max", "-n", "50000", "--accounts", "20")
+	idle.awaitLines(51_000)
+	l.awaitOpen()
+	release := l.hang()
+	for _, member := range []*member{k, idle} {
+		began := time.Now()
+		l.must(member.Process.Signal(syscall.SIGTERM))
+		member.finish()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("it took %v", took)
+		}
+	}
+	lost := regexp.MustCompile(`error: (\d+) bizums were booked, but not committed; who goes on books them again: `)
+	if found := lost.FindStringSubmatch(k.notices()); k.ProcessState.ExitCode() != 1 || found == nil {
+		t.Errorf("%v: %s", k.ProcessState, k.notices())
+	}
+	if !idle.ProcessState.Success() {
+		t.Errorf("%v: %s", idle.ProcessState, idle.notices())
+	}
+	release()
 	last := l.start("", "--exit")
 	last.finish()
 	l.wantAudit(0, `^51,000 payments, 20 accounts, 0 missing, 0 double, 0 wrong\n`)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"bizumctl/commands"
 )
@@ -668,7 +670,7 @@ func TestLedgerCount(t *testing.T) {
 	l.wantBalance("going on at offset 3")
 }
 
-// Two begin a ledger at once, and differ about how accounts open: at most one goes on.
+// Two begin a ledger at once, and differ about how accounts open: one goes on, and the other can do as it is told.
 func TestLedgerBegunTwice(t *testing.T) {
 	t.Parallel()
 	type run struct {
@@ -698,15 +700,130 @@ func TestLedgerBegunTwice(t *testing.T) {
 				t.Errorf("with --initial %s: code %d, %s", r.initial, r.code, text)
 			}
 		}
-		if one.code == 0 && two.code == 0 { // one of them was given no partition
-			var headings []string
-			for p := range int32(2) {
-				headings = append(headings, l.recordsOf(l.ledger(), p)[0])
-			}
-			if headings[0] != headings[1] {
-				t.Fatalf("both went on: %q", headings)
-			}
+		if one.code == 1 && two.code == 1 {
+			t.Error("nobody goes on")
 		}
+		if first, second := l.recordsOf(l.ledger(), 0)[0], l.recordsOf(l.ledger(), 1)[0]; first != second {
+			t.Errorf("the ledger has two headings: %q, %q", first, second)
+		}
+	}
+}
+
+// A ledger whose partitions open accounts differently cannot be gone on with, whatever --initial is.
+func TestLedgerDivided(t *testing.T) {
+	t.Parallel()
+	l := newLedgerTest(t, 2)
+	l.produce("--rate", "max", "-n", "100", "--accounts", "50")
+	if code, _, notices := l.balance("-q"); code != 0 {
+		t.Fatal(notices)
+	}
+	heading := strings.TrimPrefix(l.recordsOf(l.ledger(), 0)[0], "|")
+	l.delete(l.ledger())
+	l.create(l.ledger(), 2, map[string]string{"cleanup.policy": "compact"})
+	_, err := l.admin.DeleteGroup(l.ctx, l.group)
+	l.must(err)
+	client := l.connect(kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	for p, value := range []string{heading, strings.Replace(heading, ";2000.00", ";500.00", 1)} {
+		r := &kgo.Record{Topic: l.ledger(), Partition: int32(p), Key: []byte{}, Value: []byte(value)}
+		l.must(client.ProduceSync(l.ctx, r).FirstErr())
+	}
+	l.wantStop("(of partition 0 open with 2000.00, those|; but partition 0 begins with) ", "keep a new ledger")
+	l.wantStop("open with 2000.00, not 500.00", "another --group", "--initial", "500")
+}
+
+// A transaction that Kafka takes for committed, and whose position has its marker but whose entries do not, is ended as
+// what it was: committed. The broker is made to forget it, and an owner that follows to be given its epoch, as one is by
+// a Kafka that has lost markers.
+func TestLedgerHanging(t *testing.T) {
+	t.Parallel()
+	if realBrokers != "" {
+		t.Skip("a broker of the tests can be made to lose markers")
+	}
+	l := newLedgerTest(t, 1)
+	l.send(maria, "hola", pepe)
+	var mu sync.Mutex
+	var position *kmsg.TxnOffsetCommitRequestTopicPartition // that was booked
+	var owner *kmsg.AddPartitionsToTxnRequest
+	forgotten := false
+	control := func(key kmsg.Key, respond func(kmsg.Request) kmsg.Response) {
+		l.fake.ControlKey(int16(key), func(request kmsg.Request) (kmsg.Response, error, bool) {
+			l.fake.KeepControl()
+			mu.Lock()
+			defer mu.Unlock()
+			response := respond(request)
+			return response, nil, response != nil
+		})
+	}
+	control(kmsg.AddPartitionsToTxn, func(request kmsg.Request) kmsg.Response {
+		owner = request.(*kmsg.AddPartitionsToTxnRequest)
+		return nil
+	})
+	control(kmsg.TxnOffsetCommit, func(request kmsg.Request) kmsg.Response {
+		r := request.(*kmsg.TxnOffsetCommitRequest)
+		if p := r.Topics[0].Partitions[0]; p.Offset < 3 || position != nil {
+			return nil
+		} else {
+			position = &p
+		}
+		response := r.ResponseKind().(*kmsg.TxnOffsetCommitResponse)
+		response.Topics = []kmsg.TxnOffsetCommitResponseTopic{{Topic: l.topic,
+			Partitions: []kmsg.TxnOffsetCommitResponseTopicPartition{{Partition: 0}}}}
+		return response
+	})
+	control(kmsg.EndTxn, func(request kmsg.Request) kmsg.Response {
+		if position == nil || forgotten {
+			return nil
+		}
+		forgotten = true
+		return request.(*kmsg.EndTxnRequest).ResponseKind()
+	})
+	control(kmsg.InitProducerID, func(request kmsg.Request) kmsg.Response {
+		r := request.(*kmsg.InitProducerIDRequest)
+		r.TransactionTimeoutMillis = int32(time.Minute.Milliseconds()) // or the broker ends it by itself
+		if !forgotten || r.TransactionalID == nil {
+			return nil
+		}
+		response := r.ResponseKind().(*kmsg.InitProducerIDResponse)
+		response.ProducerID, response.ProducerEpoch = owner.ProducerID, owner.ProducerEpoch
+		return response
+	})
+	if code, out, notices := l.run("balance", "-g", l.group, "-n", "2", "-o", "text"); code != 0 ||
+		out != afterMaria+"\n"+afterPepe+"\n" {
+		t.Fatalf("code %d, %q, %s", code, out, notices)
+	}
+	offsets := kadm.Offsets{}
+	offsets.Add(kadm.Offset{Topic: l.topic, At: position.Offset, LeaderEpoch: -1, Metadata: *position.Metadata})
+	l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
+	l.wantBalance("(?s)a transaction that Kafka has lost track of.*going on at offset 3: account cuenta has 1920.00")
+}
+
+// A topic of the ledger that is deleted while it is in use, and a source that becomes compacted, end it.
+func TestLedgerChanged(t *testing.T) {
+	t.Parallel()
+	compact := "compact"
+	for name, c := range map[string]struct {
+		change func(l *ledgerTest)
+		reason string
+	}{
+		"ledger deleted":   {func(l *ledgerTest) { l.delete(l.ledger()) }, "ledger\" was deleted while it was in use"},
+		"rejected deleted": {func(l *ledgerTest) { l.delete(l.rejected()) }, "rejected\" was deleted while it was in use"},
+		"source compacted": {func(l *ledgerTest) {
+			_, err := l.admin.AlterTopicConfigs(l.ctx, []kadm.AlterConfig{{Name: "cleanup.policy", Value: &compact}}, l.topic)
+			l.must(err)
+		}, "is compacted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLedgerTest(t, 1)
+			l.send(maria)
+			k := l.start("")
+			k.awaitLines(1)
+			c.change(l)
+			k.finish()
+			if k.ProcessState.ExitCode() != 1 || !strings.Contains(k.notices(), c.reason) {
+				t.Errorf("%v: %s", k.ProcessState, k.notices())
+			}
+		})
 	}
 }
 

@@ -206,6 +206,9 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 	defer writer.Close()
 	err = run.Run(ctx, messages, producer.ToTopic(writer))
 	o.summary(screen, run.Figures(), writer.Pending())
+	if err == nil {
+		err = writer.Verify(ctx)
+	}
 	return err
 }
 

@@ -254,6 +254,8 @@ func (p *page) checkBlocks() {
 			}
 		case "python":
 			p.checkPython(b.text)
+		case "ini":
+			p.checkUnit(b.text)
 		case "":
 			if !b.follows {
 				p.Errorf("no command above this output:\n%s", b.text)
@@ -279,6 +281,16 @@ func (p *page) sources() string {
 		}
 	}
 	return all.String()
+}
+
+// checkUnit makes sure that our own command line in a unit of systemd is right.
+func (p *page) checkUnit(text string) {
+	p.Helper()
+	_, line, _ := strings.Cut(text, "\nExecStart=/usr/local/bin/bizumctl ")
+	line, _, _ = strings.Cut(line, "\n")
+	if out, err := exec.Command("bizumctl", append(strings.Fields(line), "--help")...).CombinedOutput(); line == "" || err != nil {
+		p.Errorf("%q: %v: %s", line, err, out)
+	}
 }
 
 // checkPython parses a program, where there is Python.

@@ -58,7 +58,7 @@ func Audit(ctx context.Context, cluster *kafka.Cluster, config AuditConfig) ([]*
 	audit := &ledger.Audit{Topics: topics, SourceID: source.ID, Partitions: source.Partitions,
 		CompactionLag: entries.CompactionLag, Now: config.Now, PartitionOf: kafka.PartitionOf, Progress: config.Progress}
 	return auditAll(ctx, audit, func(partition int32) *kafka.PartitionLog {
-		return partitionLog(cluster, config.Group, topics, source.ID, partition)
+		return partitionLog(cluster, config.Group, topics, source.ID, partition, true)
 	})
 }
 

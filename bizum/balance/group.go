@@ -3,9 +3,12 @@
 package balance
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bizumctl/bizum"
@@ -13,6 +16,7 @@ import (
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
+	"bizumctl/bizum/record"
 )
 
 // GroupConfig says which ledger a group keeps, and how.
@@ -34,12 +38,24 @@ type GroupConfig struct {
 
 // Group is a member of a group that keeps a ledger.
 type Group struct {
-	cluster  *kafka.Cluster
-	config   GroupConfig
-	topics   ledger.Topics
-	heading  ledger.Heading
-	ledgerID string // of the ledger's topic, as long as it is not recreated
+	cluster *kafka.Cluster
+	config  GroupConfig
+	topics  ledger.Topics
+	heading ledger.Heading
+	ids     map[string]string // of the ledger's topics
+
+	mu      sync.Mutex
+	checked time.Time // when the topics were found to be those with which we began
 }
+
+// How often the topics are checked, beside the start of each session, and how long one may be missing: a broker that
+// starts may not know all of them yet.
+const (
+	checkEvery   = 5 * time.Second
+	checkedFor   = time.Second // for all partitions of a session
+	missingMax   = 3 * time.Second
+	missingPause = 200 * time.Millisecond
+)
 
 // OpenGroup creates the topics of the ledger, or checks those that exist. The error may be
 // ledger.ErrGroupName or a TopicError.
@@ -48,14 +64,13 @@ func OpenGroup(ctx context.Context, cluster *kafka.Cluster, config GroupConfig) 
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{cluster: cluster, config: config, topics: topics}
+	g := &Group{cluster: cluster, config: config, topics: topics, ids: make(map[string]string)}
 	source, err := cluster.Topic(ctx, config.Topic)
 	if err != nil {
 		return nil, err
 	}
-	if source.Compacted {
-		return nil, fmt.Errorf("topic %q is compacted (cleanup.policy): messages are gone that were never booked",
-			config.Topic)
+	if err := g.suits(source); err != nil {
+		return nil, err
 	}
 	g.heading = ledger.Heading{SourceID: source.ID, Partitions: source.Partitions, Initial: config.Initial}
 	for _, spec := range topics.Specs() {
@@ -63,11 +78,18 @@ func OpenGroup(ctx context.Context, cluster *kafka.Cluster, config GroupConfig) 
 		if err != nil {
 			return nil, err
 		}
-		if spec.Name == topics.Entries {
-			g.ledgerID = topic.ID
-		}
+		g.ids[spec.Name] = topic.ID
 	}
 	return g, nil
+}
+
+// suits returns an error if a source is one that cannot be booked.
+func (g *Group) suits(source kafka.Topic) error {
+	if source.Compacted {
+		return fmt.Errorf("topic %q is compacted (cleanup.policy): messages are gone that were never booked",
+			g.config.Topic)
+	}
+	return nil
 }
 
 // ensure creates a topic of the ledger if it is missing, and checks that it suits the source.
@@ -126,40 +148,99 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 		}
 		session.joined(partitions)
 	}
-	return consumer.Failure(topic.RunClaims(ctx, joined, func(ctx context.Context, claim *kafka.Claim) error {
+	go g.watch(ctx, l, topic.End)
+	var uncommitted atomic.Int64 // bizums of all partitions
+	err := consumer.Failure(topic.RunClaims(ctx, joined, func(ctx context.Context, claim *kafka.Claim) error {
 		if err := g.check(ctx, l); err != nil {
 			return err
 		}
-		log := partitionLog(g.cluster, g.config.Group, g.topics, g.heading.SourceID, claim.Partition)
+		log := partitionLog(g.cluster, g.config.Group, g.topics, g.heading.SourceID, claim.Partition, false)
 		defer log.Close()
 		output := claim.Transactional(log)
 		defer output.Close()
-		return l.Run(ctx, claim.Partition, log, output)
+		err := l.Run(ctx, claim.Partition, log, output)
+		var lost *ledger.UncommittedError
+		if errors.As(err, &lost) {
+			uncommitted.Add(int64(lost.Bizums))
+		}
+		return err
 	}))
+	var lost *ledger.UncommittedError
+	if errors.As(err, &lost) {
+		lost.Bizums = int(uncommitted.Load())
+	}
+	return err
 }
 
-// partitionLog returns the log of one partition of a ledger.
-func partitionLog(cluster *kafka.Cluster, group string, topics ledger.Topics, sourceID string,
-	partition int32) *kafka.PartitionLog {
+// partitionLog returns the log of one partition of a ledger, which is kept, or compared side by side.
+func partitionLog(cluster *kafka.Cluster, group string, topics ledger.Topics, sourceID string, partition int32,
+	sideBySide bool) *kafka.PartitionLog {
 	return cluster.PartitionLog(kafka.PartitionLogConfig{Group: group, Source: topics.Source, SourceID: sourceID,
-		Outputs: []string{topics.Entries, topics.Rejected}, Partition: partition})
+		Outputs: []string{topics.Entries, topics.Rejected}, Partition: partition, SideBySide: sideBySide,
+		Counts: func(position kafka.Position, topic string, r *record.Record) bool {
+			return topics.Counts(position.Offset, position.Metadata, topic, r)
+		}})
 }
 
-// check makes sure that the topics are still those with which we began.
+// watch ends the run when the topics are no longer those with which we began.
+func (g *Group) watch(ctx context.Context, l *ledger.Ledger, end func(error)) {
+	for {
+		select {
+		case <-time.After(checkEvery):
+		case <-ctx.Done():
+			return
+		}
+		if err := g.check(ctx, l); err != nil && ctx.Err() == nil {
+			end(err)
+			return
+		}
+	}
+}
+
+// check makes sure that the topics are still those with which we began, unless that was just done.
 func (g *Group) check(ctx context.Context, l *ledger.Ledger) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if time.Since(g.checked) < checkedFor {
+		return nil
+	}
 	source, err := g.cluster.Topic(ctx, g.config.Topic)
-	if err != nil {
-		return err
+	if err == nil {
+		err = cmp.Or(g.suits(source),
+			l.Check(ledger.Heading{SourceID: source.ID, Partitions: source.Partitions, Initial: g.heading.Initial}))
 	}
-	books, err := g.cluster.Topic(ctx, g.topics.Entries)
-	if err != nil {
-		return err
+	for name, id := range g.ids {
+		if err == nil {
+			err = g.checkOwn(ctx, name, id)
+		}
 	}
-	if books.ID != g.ledgerID {
-		return &TopicError{Recreated,
-			fmt.Sprintf("topic %q was deleted and recreated while it was in use", g.topics.Entries)}
+	if err == nil {
+		g.checked = time.Now()
 	}
-	return l.Check(ledger.Heading{SourceID: source.ID, Partitions: source.Partitions, Initial: g.heading.Initial})
+	return err
+}
+
+// checkOwn makes sure that a topic of the ledger is there, and has the id that it had.
+func (g *Group) checkOwn(ctx context.Context, name, id string) error {
+	for began := time.Now(); ; {
+		_, err := g.cluster.Partitions(ctx, name)
+		if !errors.Is(err, kafka.ErrNoTopic) {
+			break // another error is that of a broker that is away, which is waited for
+		}
+		if time.Since(began) > missingMax {
+			return &TopicError{Recreated, fmt.Sprintf("topic %q was deleted while it was in use", name)}
+		}
+		select {
+		case <-time.After(missingPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	topic, err := g.cluster.Topic(ctx, name)
+	if err == nil && topic.ID != id {
+		err = &TopicError{Recreated, fmt.Sprintf("topic %q was deleted and recreated while it was in use", name)}
+	}
+	return err
 }
 
 // sessions finds out when all partitions of a session have been taken over: only then can records come. And only after

@@ -11,6 +11,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"bizumctl/bizum/event"
@@ -24,10 +25,7 @@ const (
 	positionsEvery    = 200 * time.Millisecond
 	commitEvery       = 200 * time.Millisecond
 
-	// A run in a group ends within leaveWithin. Its last positions have less than that, or the result of committing them
-	// would come too late for it.
-	leaveWithin      = 5 * time.Second
-	lastCommitWithin = leaveWithin - time.Second
+	lastCommitWithin = 4 * time.Second // of the positions of a run in a group that ends, which may take 5 s in all
 )
 
 // ErrDone is what a handler returns when it wants no more; the record that it was given counts as handled. It is also
@@ -73,12 +71,13 @@ type Consumer struct {
 	failures chan error
 	ended    chan struct{} // closed when no more batches are taken
 
-	patience patience
-	resumed  sync.Once     // is reported
-	members  *kafka.Group  // of a run in a group
-	awaiting bool          // for the group to come to the stops
-	moved    chan struct{} // has one when we have committed the position of a stop
-	seen     func()        // of a run that does not hand over record by record
+	patience    patience
+	resumed     sync.Once     // is reported
+	members     *kafka.Group  // of a run in a group
+	awaiting    bool          // for the group to come to the stops
+	moved       chan struct{} // has one when we have committed the position of a stop
+	uncommitted atomic.Int64  // records that were handled, and whose position could not be committed at the end
+	seen        func()        // of a run that does not hand over record by record
 }
 
 // Open waits for the topic, unless Exit is set, and finds out where to start and to stop. The error is ErrDone when the

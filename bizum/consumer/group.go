@@ -71,11 +71,11 @@ func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim, over func(
 	if err != nil {
 		return err
 	}
-	committed, last := position, time.Now()
+	committed, last, records := position, time.Now(), int64(0)
 	commit := func(ctx context.Context) error {
 		err := claim.Commit(ctx, position)
 		if err == nil {
-			committed, last = position, time.Now()
+			committed, last, records = position, time.Now(), 0
 		}
 		return err
 	}
@@ -86,6 +86,7 @@ func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim, over func(
 			return err
 		}
 		position = s.position
+		records += s.records
 		if position != committed && (s.done || time.Since(last) >= commitEvery) { // AwaitGroup waits for that of the stop
 			if err := commit(ctx); err != nil {
 				return err
@@ -102,9 +103,10 @@ func (c *Consumer) readClaim(ctx context.Context, claim *kafka.Claim, over func(
 		defer cancel()
 		failed := commit(late)
 		if failed != nil && late.Err() != nil {
-			failed = c.uncommitted()
+			c.uncommitted.Add(records)
+			failed = &UncommittedError{Brokers: c.cluster.Addresses(), Group: c.config.Group, Records: records}
 		}
-		if failed != nil && over() {
+		if failed != nil && records > 0 && over() {
 			return failed
 		} // else the partition's new owner shows it again
 	}

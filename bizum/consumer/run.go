@@ -19,18 +19,27 @@ type delivery struct {
 	settled chan<- settlement
 }
 
-// settlement is the position up to which a batch was handled, and whether the partition has come to its stop.
+// settlement is the position up to which a batch was handled, how many of its records were, and whether the partition
+// has come to its stop.
 type settlement struct {
 	position int64
+	records  int64
 	done     bool
 }
 
 // UncommittedError means that a group's last positions may be lost, so that records which were handled come again.
-type UncommittedError struct{ Brokers, Group string }
+type UncommittedError struct {
+	Brokers, Group string
+	Records        int64 // of all partitions
+}
 
 func (e *UncommittedError) Error() string {
-	return fmt.Sprintf("%s does not answer: the last bizums may not be committed to group %q, and be shown again",
-		e.Brokers, e.Group)
+	bizums := "the last bizum"
+	if e.Records != 1 {
+		bizums = fmt.Sprintf("the last %d bizums", e.Records)
+	}
+	return fmt.Sprintf("%s does not answer: %s may not be committed to group %q, and be shown again", e.Brokers, bizums,
+		e.Group)
 }
 
 // Run calls handle for every record, from one goroutine, until there is an end: the one that was asked for, an error,
@@ -50,16 +59,12 @@ func (c *Consumer) Run(ctx context.Context, handle func(*record.Record) error, f
 	}
 	close(c.ended)
 	stop()
-	select {
-	case leaving := <-left:
-		return cmp.Or(err, leaving)
-	case <-time.After(leaveWithin):
-		return cmp.Or(err, c.uncommitted())
+	leaving := <-left
+	var lost *UncommittedError
+	if errors.As(leaving, &lost) {
+		lost.Records = c.uncommitted.Load()
 	}
-}
-
-func (c *Consumer) uncommitted() error {
-	return &UncommittedError{Brokers: c.cluster.Addresses(), Group: c.config.Group}
+	return cmp.Or(err, leaving)
 }
 
 // read begins to read, in goroutines. Left is closed, or has an error, once a group has been left.
@@ -142,7 +147,7 @@ func (c *Consumer) handleAll(ctx context.Context, handle func(*record.Record) er
 				return flushed
 			}
 			positions[d.Partition] = position
-			d.settled <- settlement{position, position >= c.StopOf(d.Partition)}
+			d.settled <- settlement{position, int64(seen), position >= c.StopOf(d.Partition)}
 			if err != nil {
 				return err
 			}

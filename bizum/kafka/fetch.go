@@ -14,9 +14,10 @@ import (
 // Kafka 2.5 takes; Kafka 4 takes versions from 4 on.
 const fetchVersion = 11
 
-// fetchRequest requests the committed records of a partition from a position on (read_committed, KIP-98), outside of
+// fetchRequest requests the records of a partition from a position on, the committed ones or all (KIP-98), outside of
 // fetch sessions (KIP-227), which help only with many partitions.
-func fetchRequest(topic string, partition int32, position int64, bytes int32) *kmsg.FetchRequest {
+func fetchRequest(topic string, partition int32, position int64, bytes int32,
+	isolation sarama.IsolationLevel) *kmsg.FetchRequest {
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, position, bytes
 	t := kmsg.NewFetchRequestTopic()
@@ -24,7 +25,7 @@ func fetchRequest(topic string, partition int32, position int64, bytes int32) *k
 	request := kmsg.NewPtrFetchRequest()
 	request.Version, request.Topics = fetchVersion, []kmsg.FetchRequestTopic{t}
 	request.MinBytes, request.MaxWaitMillis = 1, int32(fetchWait.Milliseconds())
-	request.IsolationLevel, request.SessionEpoch = int8(sarama.ReadCommitted), -1
+	request.IsolationLevel, request.SessionEpoch = int8(isolation), -1
 	// Only PartitionMaxBytes limits the response: kfake leaves the aborted transactions out of a response that
 	// MaxBytes has cut.
 	request.MaxBytes = math.MaxInt32

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,8 +11,12 @@ import (
 	"github.com/cenkalti/backoff/v5"
 )
 
-// leaveTimeout limits LeaveGroup; after that the group removes us when the session times out.
-const leaveTimeout = time.Second
+// How long leaving may take once a membership was told to end; after that the group removes us when the session times
+// out. Sarama ends a session only when its last heartbeat has a response, or has timed out after 12 s.
+const (
+	sessionEndTimeout = 4500 * time.Millisecond // more than the work on a partition takes to commit what it has begun
+	leaveTimeout      = time.Second             // of LeaveGroup, where the session has ended
+)
 
 // sessionDurationMin is after which a session counts as stable, so that the pauses begin small again.
 const sessionDurationMin = 30 * time.Second
@@ -29,6 +32,7 @@ type Group struct {
 	topic       string
 	members     sarama.ConsumerGroup
 	coordinator *coordinator
+	abandoned   bool // the session, see consume
 }
 
 // Claim is a partition that is assigned to us until the session ends.
@@ -65,24 +69,28 @@ func (c *Cluster) Group(name, topic string) (*Group, error) {
 	return &Group{cluster: c, name: name, topic: topic, members: members, coordinator: c.groupCoordinator(name)}, nil
 }
 
-// Close leaves the group.
+// Close leaves the group. It does not wait for it where the session did not end.
 func (g *Group) Close() {
+	defer g.coordinator.close()
+	if g.abandoned {
+		go g.members.Close()
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	_, _ = await(ctx, func() (struct{}, error) { return struct{}{}, g.members.Close() })
-	g.coordinator.close()
 }
 
 // Run is a member of the group until ctx ends or own returns an error. It calls own, in a goroutine each, for every
 // partition that it is assigned; ctx of own ends when the partition is revoked, and own should then commit and return
 // soon. When the session is lost, or own returns an error after which a new session may help (of a PartitionLog or a
 // TransactionalPartition), it joins again. It returns nil when ctx ends, the first other error of own, or an error of
-// joining that is not retriable.
+// joining that is not retriable. When ctx has ended it returns once own has, whether the broker responds or not.
 func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Claim) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	handler := &claims{group: g, own: own, stop: stop, leaving: func() bool { return ctx.Err() != nil },
-		wait: wait{cluster: g.cluster}}
+		wait: wait{cluster: g.cluster}, idle: make(chan struct{}, 1)}
 	defer handler.wait.over(false)
 	var failing time.Time // since when no session began
 	pause := backoff.NewExponentialBackOff()
@@ -90,7 +98,7 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 	for ctx.Err() == nil {
 		handler.joined, handler.broken = false, false
 		began := time.Now()
-		err := g.members.Consume(ctx, []string{g.topic}, handler)
+		err := g.consume(ctx, handler)
 		switch {
 		case ctx.Err() != nil:
 		case handler.joined:
@@ -115,6 +123,28 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 	return handler.err
 }
 
+// consume runs a session. A silent broker does not respond to the last heartbeat, so once ctx has ended it waits for
+// the work on the partitions, but for the end of the session no longer than sessionEndTimeout.
+func (g *Group) consume(ctx context.Context, handler *claims) error {
+	ended := make(chan error, 1)
+	go func() { ended <- g.members.Consume(ctx, []string{g.topic}, handler) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(sessionEndTimeout):
+	}
+	g.abandoned = true
+	for handler.atWork() {
+		<-handler.idle
+	}
+	return ctx.Err()
+}
+
 // claims is the sarama.ConsumerGroupHandler.
 type claims struct {
 	group   *Group
@@ -124,9 +154,28 @@ type claims struct {
 	joined  bool
 	wait    wait
 
-	mu     sync.Mutex
-	err    error // the first one of own
-	broken bool  // the session, by an error of own
+	mu      sync.Mutex
+	err     error // the first one of own
+	broken  bool  // the session, by an error of own
+	working int   // partitions of which own has not returned
+	idle    chan struct{}
+}
+
+// work counts the partitions that are at work.
+func (h *claims) work(more int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.working += more
+	select {
+	case h.idle <- struct{}{}:
+	default:
+	}
+}
+
+func (h *claims) atWork() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.working > 0
 }
 
 func (h *claims) fail(err error) {
@@ -157,27 +206,34 @@ func (h *claims) ConsumeClaim(session sarama.ConsumerGroupSession, claim sarama.
 		for range claim.Messages() { // no messages: it is paused
 		}
 	}()
-	ctx := session.Context()
 	claimed := len(session.Claims()[claim.Topic()])
-	err := h.own(ctx, &Claim{claim.Partition(), claimed, h.group, session.GenerationID(), session.MemberID()})
-	if lostSession(err) {
-		return err
+	h.work(1)
+	err := h.ended(h.own(session.Context(),
+		&Claim{claim.Partition(), claimed, h.group, session.GenerationID(), session.MemberID()}))
+	h.work(-1)
+	if err == nil {
+		<-session.Context().Done()
 	}
+	return err
+}
+
+// ended returns an error of own that ends the session, and notes one that ends the membership.
+func (h *claims) ended(err error) error {
 	var again sessionError
-	if errors.As(err, &again) && !h.leaving() {
+	switch isSession := errors.As(err, &again); {
+	case lostSession(err):
+		return err
+	case isSession && !h.leaving():
 		h.mu.Lock()
 		h.broken = true
 		h.mu.Unlock()
 		h.group.cluster.notice("%v; joining group %q again", err, h.group.name)
 		return err
-	}
-	if again.taken {
+	case again.taken:
 		return err
-	}
-	if err != nil && !errors.Is(err, context.Canceled) {
+	case err != nil && !errors.Is(err, context.Canceled):
 		h.fail(err)
 	}
-	<-ctx.Done()
 	return nil
 }
 
@@ -212,58 +268,3 @@ func (c *Claim) Commit(ctx context.Context, position int64) error {
 
 // needs names the right that a member lacks.
 func (g *Group) needs(err error) error { return g.cluster.needs(err, member(g.name), reads(g.topic)) }
-
-// Position is what a group has committed for a partition: the next offset to read, -1 if nothing, and metadata.
-type Position struct {
-	Offset   int64
-	Metadata string
-}
-
-// Committed returns the group's positions, of all the partitions. It waits for transactions that are being completed
-// (RequireStable, KIP-447) and retries what is retriable, until ctx ends.
-func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]Position, error) {
-	return g.cluster.committed(ctx, g.coordinator, g.name, g.topic, partitions)
-}
-
-func (c *Cluster) committed(ctx context.Context, coordinator *coordinator, group, topic string,
-	partitions []int32) (map[int32]Position, error) {
-	positions, err := persistEvery(ctx, c, transactionPause, func() (map[int32]Position, error) {
-		return c.askCommitted(coordinator, group, topic, partitions)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("positions of group %q: %w", group, reason(c.needs(err, member(group), describes(topic))))
-	}
-	return positions, nil
-}
-
-func (c *Cluster) askCommitted(coordinator *coordinator, group, topic string,
-	partitions []int32) (positions map[int32]Position, err error) {
-	err = coordinator.request(func(broker *sarama.Broker) error {
-		request := sarama.NewOffsetFetchRequest(c.conf.Version, group, map[string][]int32{topic: partitions})
-		// UNSTABLE_OFFSET_COMMIT while a transaction may change it (KIP-447)
-		request.RequireStable = true //mutant:stable
-		response, err := broker.FetchOffset(request)
-		if err != nil {
-			return err
-		}
-		positions, err = positionsIn(response, topic, partitions)
-		return err
-	})
-	return positions, err
-}
-
-func positionsIn(response *sarama.OffsetFetchResponse, topic string, partitions []int32) (map[int32]Position, error) {
-	err := orNil(response.Err)
-	if errors.Is(err, sarama.ErrGroupIDNotFound) { // kfake returns it where Kafka returns -1
-		err = nil
-	}
-	positions := make(map[int32]Position)
-	for _, p := range partitions {
-		positions[p] = Position{Offset: -1}
-		if block := response.GetBlock(topic, p); block != nil {
-			positions[p] = Position{block.Offset, block.Metadata}
-			err = cmp.Or(err, orNil(block.Err))
-		}
-	}
-	return positions, err
-}

@@ -73,6 +73,8 @@ type Cluster struct {
 	conf   *sarama.Config // of the connections that carry records
 	dialer *dialer
 	memory *memory
+	// restoring is the memory of ReadToEnd: the readers of sources may wait for what it reads.
+	restoring *memory
 
 	produceConns produceConns
 	limits       limits
@@ -106,8 +108,10 @@ func Open(config Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("brokers %q: %w", strings.Join(config.Brokers, ","), err)
 	}
+	decompressor := batch.NewDecompressor()
 	return &Cluster{config: config, client: client, conf: &conf, dialer: dialer,
-		memory:       newMemory(responseBytesMax, decompressedBytesMax, batch.NewDecompressor()),
+		memory:       newMemory(responseBytesMax, decompressedBytesMax, decompressor),
+		restoring:    newMemory(restoreBytesMax, restoreBytesMax, decompressor),
 		produceConns: produceConns{open: make(map[leaderConn]*produceConn)},
 		limits:       limits{patience: patience, silent: silentTimeout}}, nil
 }

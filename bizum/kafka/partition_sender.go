@@ -29,6 +29,7 @@ type partitionSender struct {
 	queue       chan *producerBatch // full, to be sent
 	inFlight    []*producerBatch    // sent, not acknowledged, in order
 	sequence    int32
+	next        int64 // offset after the last record acknowledged
 	conn        *produceConn
 	responses   chan response
 	outstanding int  // requests without a response
@@ -92,8 +93,7 @@ func (s *partitionSender) run() {
 			return
 		}
 		if err != nil {
-			err = w.cluster.needs(err, writes(w.topic), idempotent, transacts(w.producer.TransactionalID))
-			w.fail(fmt.Errorf("writing to %s/%d: %w", w.topic, s.partition, reason(err)))
+			w.fail(s.failure(err))
 			return
 		}
 	}
@@ -128,6 +128,8 @@ func (s *partitionSender) send(b *producerBatch) error {
 		return err
 	}
 	w := s.writer
+	blocked := time.AfterFunc(w.cluster.limits.patience, func() { s.wait.report(nil) })
+	defer blocked.Stop()
 	err := s.conn.produce(w.producer.TransactionalID, w.topic, s.partition, b.sealed, func(offset int64, err error) {
 		s.responses <- response{b, offset, err} // has room for all that are outstanding
 	})
@@ -148,7 +150,13 @@ func (s *partitionSender) connect() error {
 	s.awaited.Store(&connecting)
 	defer s.awaited.Store(nil)
 	w, partition := s.writer, s.partition
-	conn, err := await(w.ctx, func() (*produceConn, error) { return w.cluster.produceConn(w.topic, partition) })
+	conn, err := await(w.ctx, func() (*produceConn, error) {
+		conn, err := w.cluster.produceConn(w.topic, partition)
+		if err == nil {
+			err = w.checkTopic(partition)
+		}
+		return conn, err
+	})
 	if err == nil {
 		s.conn = conn
 	}
@@ -187,7 +195,12 @@ func (s *partitionSender) acknowledge(r response) error {
 	s.wait.over(true)
 	for len(s.inFlight) > 0 && s.inFlight[0].acked {
 		b := s.inFlight[0]
+		if b.offset >= 0 && b.offset < s.next {
+			return s.restarted()
+		}
+		s.next = max(s.next, b.offset+int64(b.records.Len()))
 		s.inFlight = slices.Delete(s.inFlight, 0, 1)
+		w.acks.Add(int64(b.records.Len()))
 		if w.acked != nil {
 			w.acked(Ack{Partition: s.partition, Offset: b.offset, Bytes: b.bytes, Marks: b.marks})
 		}

@@ -6,6 +6,8 @@ import (
 	"iter"
 	"time"
 
+	"github.com/IBM/sarama"
+
 	"bizumctl/bizum/record"
 )
 
@@ -29,6 +31,12 @@ type PartitionLogConfig struct {
 	SourceID  string   // of the source topic when the work began, see Topic
 	Outputs   []string // topics
 	Partition int32
+	// SideBySide says that an output is read while another, or the source, is waited for, as an audit does. A memory that
+	// they shared could be held by the one that waits, so each read has one of its own, of 3 MiB.
+	SideBySide bool
+	// Counts reports whether a position counts what a record of an output stands for: whoever committed it had written
+	// that, in the same transaction or an earlier one. It may be nil: none does.
+	Counts func(position Position, topic string, r *record.Record) bool
 }
 
 // PartitionLog returns the log of one partition. It connects with the first request. If the source topic no longer has
@@ -90,10 +98,14 @@ func (l *PartitionLog) ReadSource(ctx context.Context, position int64,
 
 // ReadToEnd is Cluster.ReadToEnd: it calls each for the records of any partition of a topic, from an offset, or from
 // the partition's start if that is higher, up to the last stable offset at the time of the call. It returns that start
-// and that end.
+// and that end. If the log is read side by side with others, each may wait for them.
 func (l *PartitionLog) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
-	return l.cluster.ReadToEnd(ctx, topic, partition, from, each)
+	memory := l.cluster.restoring
+	if l.config.SideBySide {
+		memory = newMemory(3*fetchBytesMin, 2*decompressBytes, memory.decompressor)
+	}
+	return l.cluster.readToEnd(ctx, memory, topic, partition, from, each)
 }
 
 // stableTimeout is longer than a transaction of ours can be open and Kafka takes to notice that it timed out.
@@ -124,4 +136,53 @@ func (l *PartitionLog) awaitStable(ctx context.Context, timeout time.Duration) (
 		}
 	}
 	return true, nil
+}
+
+// hangingIsCounted reports whether the group's position counts what hangs in the outputs, the first record that is
+// neither committed nor aborted. A position that hangs, too, counts nothing.
+func (l *PartitionLog) hangingIsCounted(ctx context.Context) (counted bool, err error) {
+	if l.config.Counts == nil {
+		return false, nil
+	}
+	wait, cancel := context.WithTimeout(ctx, hangingTimeout)
+	defer cancel()
+	position, err := l.committed(wait)
+	if err != nil {
+		if wait.Err() != nil && ctx.Err() == nil {
+			err = nil
+		}
+		return false, err
+	}
+	for _, topic := range l.config.Outputs {
+		stable, err := l.cluster.Offset(ctx, topic, l.config.Partition, End)
+		if err != nil {
+			return false, err
+		}
+		end, err := l.cluster.highWatermark(ctx, topic, l.config.Partition)
+		if err != nil {
+			return false, err
+		}
+		if stable >= end {
+			continue
+		}
+		r := l.cluster.reader(topic, "", l.config.Partition, stable)
+		r.isolation = sarama.ReadUncommitted
+		err = r.run(ctx, func(b Batch) error {
+			for r := range b.Records {
+				counted = l.config.Counts(position, topic, r)
+				return errAtEnd
+			}
+			if b.Next >= end {
+				return errAtEnd
+			}
+			return nil
+		})
+		if !errors.Is(err, errAtEnd) {
+			return false, err
+		}
+		if counted {
+			return true, nil
+		}
+	}
+	return false, nil
 }

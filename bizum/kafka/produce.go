@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,9 @@ type produceConn struct {
 	err     error // why the connection has failed
 
 	failed atomic.Bool // whether err is set, readable without mu
+
+	conns *produceConns
+	slow  int32 // conns.slow when it was opened
 }
 
 // produceConns are the connections that all writers of a cluster share.
@@ -44,7 +48,14 @@ type produceConns struct {
 	closed bool
 
 	opening singleflight.Group
+
+	// slow is how often the time that a broker has for a response was doubled. A batch that takes longer on a slow line
+	// would be sent again and again, so after a timeout the next connections wait longer, until a response is as quick as
+	// it should be.
+	slow atomic.Int32
 }
+
+const slowMax = 4
 
 // leaderConn identifies a connection to a broker. A broker handles one request of a connection at a time, so the
 // partitions it leads share a few connections rather than one.
@@ -120,6 +131,7 @@ type produced struct {
 	topic       string
 	partition   int32
 	correlation int32
+	sent        time.Time
 	done        func(offset int64, err error)
 }
 
@@ -129,7 +141,9 @@ func (c *Cluster) newProduceConn(address string) (*produceConn, error) {
 		return nil, err
 	}
 	p := &produceConn{fetchConn: conn, address: address,
-		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID))}
+		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID)),
+		conns:     &c.produceConns, slow: c.produceConns.slow.Load()}
+	p.timeout <<= p.slow
 	_ = p.SetReadDeadline(time.Time{}) // until there is a request
 	go p.receive()
 	return p, nil
@@ -157,7 +171,7 @@ func (p *produceConn) produce(transactionalID, topic string, partition int32, ba
 	if len(p.waiting) == 0 {
 		p.heard()
 	}
-	p.waiting = append(p.waiting, produced{topic, partition, p.correlation + 1, done})
+	p.waiting = append(p.waiting, produced{topic, partition, p.correlation + 1, time.Now(), done})
 	if err := p.send(p.formatter, request); err != nil {
 		p.waiting = p.waiting[:len(p.waiting)-1]
 		p.err = err
@@ -190,6 +204,9 @@ func (p *produceConn) receive() {
 			p.fail(err)
 			return
 		}
+		if p.slow > 0 && time.Since(asked.sent) < p.timeout>>p.slow {
+			p.conns.slow.Store(0)
+		}
 		asked.done(parseProduced(response, asked.topic, asked.partition))
 	}
 }
@@ -213,6 +230,9 @@ func (p *produceConn) dequeue(correlation int32) (asked produced, err error) {
 // fail closes the connection and fails the requests in flight.
 func (p *produceConn) fail(err error) {
 	p.failed.Store(true)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		p.conns.slow.CompareAndSwap(p.slow, min(p.slow+1, slowMax))
+	}
 	_ = p.Close() // before mu is locked: it unblocks a request that is being sent
 	p.mu.Lock()
 	p.err = cmp.Or(p.err, err)

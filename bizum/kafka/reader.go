@@ -120,7 +120,7 @@ func (c *Cluster) Read(ctx context.Context, topic string, partition int32, posit
 
 func (c *Cluster) reader(topic, id string, partition int32, position int64) *reader {
 	return &reader{cluster: c, topic: topic, id: id, partition: partition, position: position,
-		memory:    c.memory,
+		memory: c.memory, isolation: sarama.ReadCommitted,
 		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(c.config.ClientID))}
 }
 
@@ -129,17 +129,21 @@ var errAtEnd = errors.New("at the end")
 
 // ReadToEnd calls each for the committed records of a partition from an offset, or from the start of the log if that is
 // higher, to the last stable offset at the time of the call. It returns that start and that end. A record is valid
-// until each returns. Its errors are those of Read.
-//
-// It does not share the memory of other readers, which may wait for it.
+// until each returns. Its errors are those of Read. All such reads share a memory of their own, so each must not wait for
+// another of them.
 func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
+	each func(*record.Record) error) (start, end int64, err error) {
+	return c.readToEnd(ctx, c.restoring, topic, partition, from, each)
+}
+
+func (c *Cluster) readToEnd(ctx context.Context, memory *memory, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	start, end, err = c.bounds(ctx, topic, partition)
 	if from = max(from, start); err != nil || from >= end {
 		return start, end, err
 	}
 	r := c.reader(topic, "", partition, from)
-	r.memory = newMemory(3*fetchBytesMin, 2*decompressBytes, c.memory.decompressor)
+	r.memory = memory
 	err = r.run(ctx, func(b Batch) error {
 		for r := range b.Records {
 			if r.Offset >= end {
@@ -169,6 +173,7 @@ type reader struct {
 	position  int64  // of the next request
 	bytes     int32  // to request for a large batch; 0: the usual
 	memory    *memory
+	isolation sarama.IsolationLevel
 	formatter *kmsg.RequestFormatter
 
 	conn      *fetchConn
@@ -316,7 +321,7 @@ func (r *reader) borrow(ctx context.Context, size int64) (*buffer, error) {
 func (r *reader) ask() error {
 	r.asked = true
 	bytes := max(r.bytes, r.memory.fetchBytes())
-	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, bytes))
+	return r.conn.send(r.formatter, fetchRequest(r.topic, r.partition, r.position, bytes, r.isolation))
 }
 
 func (r *reader) disconnect() {

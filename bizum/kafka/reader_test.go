@@ -24,6 +24,7 @@ import (
 
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/kafka/batch"
+	"bizumctl/bizum/record"
 )
 
 // crafted is a record of a batch that no well-behaved producer makes.
@@ -303,13 +304,19 @@ func first(b *kafka.Batch) []byte {
 
 // Two hundred partitions share the memory of one.
 func TestTwoHundredPartitions(t *testing.T) {
+	for _, toEnd := range []bool{false, true} {
+		t.Run(fmt.Sprintf("to the end %v", toEnd), func(t *testing.T) { twoHundredPartitions(t, toEnd) })
+	}
+}
+
+func twoHundredPartitions(t *testing.T, toEnd bool) {
 	fake := fakeCluster(t)
 	const partitions, batches, records = 200, 2, 20_000
 	b := benchAt(t, fake.ListenAddrs()[0], partitions, nil)
-	const value = "Maria;20.35;Cena de los viernes;ENVIO"
+	const want = "Maria;20.35;Cena de los viernes;ENVIO"
 	var many []crafted
 	for i := range int64(records) {
-		many = append(many, crafted{i, 0, value, nil})
+		many = append(many, crafted{i, 0, want, nil})
 	}
 	compressed := craft(zstandard, many...) // a MB, decompressed
 	var log []byte
@@ -323,6 +330,19 @@ func TestTwoHundredPartitions(t *testing.T) {
 		response.Topics[0].Partitions[0].Partition = request.(*kmsg.FetchRequest).Topics[0].Partitions[0].Partition
 		return response, nil, true
 	})
+	fake.ControlKey(int16(kmsg.ListOffsets), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		r := request.(*kmsg.ListOffsetsRequest)
+		asked := r.Topics[0].Partitions[0]
+		p := kmsg.ListOffsetsResponseTopicPartition{Partition: asked.Partition, Timestamp: -1}
+		if asked.Timestamp == kafka.End {
+			p.Offset = batches * records
+		}
+		response := r.ResponseKind().(*kmsg.ListOffsetsResponse)
+		response.Topics = []kmsg.ListOffsetsResponseTopic{{Topic: b.topic,
+			Partitions: []kmsg.ListOffsetsResponseTopicPartition{p}}}
+		return response, nil, true
+	})
 	begin := make(chan struct{}) // by then all readers have ready what they may
 	time.AfterFunc(500*time.Millisecond, func() { close(begin) })
 	before := heap()
@@ -331,23 +351,36 @@ func TestTwoHundredPartitions(t *testing.T) {
 	for p := range int32(partitions) {
 		reading.Go(func() {
 			seen := 0
-			err := b.cluster.Read(b.ctx, b.topic, p, 0, func(batch kafka.Batch) error {
+			each := func(value []byte) {
 				if seen == 0 {
 					<-begin
 				}
-				if string(first(&batch)) != value {
-					t.Errorf("partition %d: %q", p, first(&batch))
+				if string(value) != want {
+					t.Errorf("partition %d: %q", p, value)
 				}
-				seen++
 				if now := resident(); now > most.Load() {
 					most.Store(now)
 				}
-				if batch.Next == batches*records {
-					return errDone
-				}
-				return nil
-			})
-			if !errors.Is(err, errDone) || seen != batches {
+				seen++
+			}
+			var err error
+			if toEnd {
+				_, _, err = b.cluster.ReadToEnd(b.ctx, b.topic, p, 0, func(r *record.Record) error {
+					if r.Offset%records == 0 { // once a batch
+						each(r.Value)
+					}
+					return nil
+				})
+			} else {
+				err = b.cluster.Read(b.ctx, b.topic, p, 0, func(batch kafka.Batch) error {
+					each(first(&batch))
+					if batch.Next == batches*records {
+						return errDone
+					}
+					return nil
+				})
+			}
+			if err != nil && !errors.Is(err, errDone) || seen != batches {
 				t.Errorf("partition %d: %d batches: %v", p, seen, err)
 			}
 		})

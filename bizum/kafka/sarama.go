@@ -29,6 +29,8 @@ import (
 //     admin refreshes one. Until TestTopic passes without.
 //   - A consumer group blocks unless Errors is read, so Cluster.Group drains it. Until Consumer.Return.Errors may be off
 //     without a line in the log for each error.
+//   - ConsumerGroup.Consume returns only when the last heartbeat has a response or has timed out. So Group.consume
+//     abandons it. Until TestTerminatedWhileHung (commands) passes without.
 //   - A session ends for all claims when ConsumeClaim returns, so claims.ConsumeClaim waits for its end. Until a claim
 //     may end alone.
 //   - sarama.Logger is one for the process, so the first Open sets it. Until it is a field of Config.

@@ -93,8 +93,8 @@ func (t *TransactionalPartition) Fence(ctx context.Context) error {
 // endHanging ends a transaction that Kafka takes for completed, but whose markers it has not written everywhere. Kafka
 // 4.3.1 was seen to leave them out, in __consumer_offsets and in our topics, when the only broker was killed just then
 // and started again: nobody could read a position or the output's end any more. An empty transaction of the same
-// producer that is aborted writes the missing markers. If the position had its marker already, the caller notices that
-// the output does not.
+// producer writes the missing markers. It is aborted, unless the position counts what hangs in an output: then the
+// position has its marker already, and the transaction was committed.
 func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	l := t.log
 	stable, err := l.awaitStable(ctx, hangingTimeout)
@@ -116,6 +116,12 @@ func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 			return t.failed(ctx, "taking over", err)
 		}
 	}
+	commit := false
+	if !stable {
+		if commit, err = l.hangingIsCounted(ctx); err != nil {
+			return t.failed(ctx, "taking over", err)
+		}
+	}
 	l.cluster.notice("%s/%d: ending a transaction that Kafka has lost track of", l.config.Source, l.config.Partition)
 	for _, o := range t.outputs {
 		o.joined = false
@@ -126,7 +132,7 @@ func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	if err := t.joinGroup(ctx); err != nil {
 		return err
 	}
-	return t.End(ctx, false)
+	return t.End(ctx, commit)
 }
 
 // initProducer requests a new epoch of the transactional id. With id and epoch -1 (KIP-360) that is not refused,

@@ -87,6 +87,8 @@ type Writer struct {
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	pending  atomic.Int64 // records queued, not acknowledged
+	acks     atomic.Int64 // records acknowledged
+	id       atomic.Value // string, of the topic, once known
 	progress chan struct{}
 	failed   chan struct{} // closed when err is set
 	failOnce sync.Once

@@ -2,15 +2,18 @@ package kafka_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -212,5 +215,85 @@ func TestMischief(t *testing.T) {
 	for p := range int32(partitions) {
 		equal(t, b.read(p, 0, b.end(p)), want[p])
 		equal(t, acked[p], want[p])
+	}
+}
+
+// slowLine is a listener that takes a while for each request that is large.
+type slowLine struct {
+	net.Listener
+	while time.Duration
+}
+
+func (l slowLine) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return slowLineConn{conn, l.while}, err
+}
+
+type slowLineConn struct {
+	net.Conn
+	while time.Duration
+}
+
+func (c slowLineConn) Read(b []byte) (int, error) {
+	const large = 50_000
+	n, err := io.ReadFull(c.Conn, b[:min(len(b), 1)])
+	if len(b) > large {
+		time.Sleep(c.while)
+	}
+	if err == nil && len(b) > n {
+		var more int
+		more, err = c.Conn.Read(b[n:])
+		n += more
+	}
+	return n, err
+}
+
+// A batch that takes longer on a slow line than a broker has to respond arrives all the same.
+func TestSlowLine(t *testing.T) {
+	t.Parallel()
+	fake := fakeCluster(t, kfake.ListenFn(func(string, string) (net.Listener, error) {
+		l, err := net.Listen("tcp", "localhost:0")
+		return slowLine{l, 500 * time.Millisecond}, err
+	}))
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	cluster := open(t, b.address)
+	cluster.SetLimits(time.Minute, 200*time.Millisecond)
+	w, err := cluster.NewWriter(b.ctx, b.topic, kafka.WriterConfig{Compression: "none"})
+	b.must(err)
+	defer w.Close()
+	value := strings.Repeat("x", 100_000)
+	b.write(w, value, value, value)
+	equal(t, b.read(0, 0, b.end(0)), []string{value, value, value})
+}
+
+// A topic that is deleted and recreated beneath a Writer has lost what it had acknowledged, and that is an error:
+// whether the Writer goes on, or has ended.
+func TestLostTopic(t *testing.T) {
+	t.Parallel()
+	for _, goesOn := range []bool{true, false} {
+		b := newBench(t, 1)
+		cluster := open(t, b.address)
+		w, err := cluster.NewWriter(b.ctx, b.topic, kafka.WriterConfig{Compression: "none"})
+		b.must(err)
+		defer w.Close()
+		b.write(w, "a", "b", "c")
+		b.must(w.Verify(b.ctx))
+		_, err = b.admin.DeleteTopic(b.ctx, b.topic)
+		b.must(err)
+		for created := false; !created; { // Kafka takes its time to forget the name
+			b.must(b.ctx.Err())
+			created, err = cluster.CreateTopic(b.ctx, b.topic, kafka.TopicSpec{Partitions: 1})
+			b.must(err)
+		}
+		if goesOn {
+			b.must(w.Append(b.ctx, nil, []byte("d"), 1, 0))
+			err = w.Flush(b.ctx)
+		} else {
+			err = w.Verify(b.ctx)
+		}
+		var lost *kafka.LostError
+		if !errors.As(err, &lost) || lost.Records != 3 || !errors.Is(err, kafka.ErrNewTopic) {
+			t.Errorf("goes on: %v: %v", goesOn, err)
+		}
 	}
 }

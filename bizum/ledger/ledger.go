@@ -85,11 +85,28 @@ const (
 	Emptied                   // the ledger lacks what the group's position counts
 	Gap                       // retention has deleted messages that were not booked
 	OtherUse                  // the group has a position, but no ledger
+	Divided                   // its partitions have different headings
 )
 
 func stop(cause Cause, format string, args ...any) error {
 	return &StopError{Cause: cause, Reason: fmt.Sprintf(format, args...)}
 }
+
+// UncommittedError means that a run has ended before what it had booked could be committed.
+type UncommittedError struct {
+	Bizums int
+	Cause  error
+}
+
+func (e *UncommittedError) Error() string {
+	bizums := "1 bizum was"
+	if e.Bizums != 1 {
+		bizums = fmt.Sprintf("%d bizums were", e.Bizums)
+	}
+	return fmt.Sprintf("%s booked, but not committed; who goes on books them again: %v", bizums, e.Cause)
+}
+
+func (e *UncommittedError) Unwrap() error { return e.Cause }
 
 // Ledger books the messages of a topic's partitions, of as many at once as its process is assigned. It caches the state of
 // a partition, so that one that is assigned again need not be read again.
@@ -125,8 +142,8 @@ type Ledger struct {
 
 	mu       sync.Mutex
 	states   map[int32]*state
-	assigned int            // partitions
-	agreed   map[int32]bool // partitions whose heading is ours
+	assigned int  // partitions
+	agreed   bool // the ledger's first heading is ours
 }
 
 // Committed is what a transaction has made visible.
@@ -214,17 +231,14 @@ func (l *Ledger) shownMax() int {
 	return max(sharedShownMax/max(l.assigned, 1), 1000)
 }
 
-func (l *Ledger) hasAgreed(number int32) bool {
+func (l *Ledger) hasAgreed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.agreed[number]
+	return l.agreed
 }
 
-func (l *Ledger) setAgreed(number int32) {
+func (l *Ledger) setAgreed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.agreed == nil {
-		l.agreed = make(map[int32]bool)
-	}
-	l.agreed[number] = true
+	l.agreed = true
 }

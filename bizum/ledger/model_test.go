@@ -190,7 +190,6 @@ type flaws struct {
 	dirty        bool // what is not committed is read
 	positionOnly bool // the position is committed outside of the transaction
 	endedAnyway  bool // a commit whose answer is lost is taken for done
-	noWait       bool // a transaction begins before the one before is completed
 }
 
 // Fence as in Output.
@@ -324,7 +323,7 @@ func (s *session) Begin(ctx context.Context, _ string) error {
 func (s *session) join() {
 	m := s.model
 	if m.current == nil || m.current.decided {
-		if m.current != nil && !s.world.noWait { // CONCURRENT_TRANSACTIONS
+		if m.current != nil { // CONCURRENT_TRANSACTIONS
 			s.world.complete(m, m.current)
 		}
 		m.current = &transaction{marked: map[*journal]bool{}}

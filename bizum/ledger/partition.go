@@ -65,7 +65,12 @@ func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) 
 	for {
 		err := p.book(ctx, steps)
 		var reading readError
-		if !errors.As(err, &reading) {
+		switch isReading := errors.As(err, &reading); {
+		case ctx.Err() != nil && isReading:
+			return reading.error
+		case ctx.Err() != nil:
+			return p.unfinished(err)
+		case !isReading:
 			return err
 		}
 		// Retention may have deleted what comes next.
@@ -118,14 +123,14 @@ func (p *partition) book(ctx, steps context.Context) error {
 			due = nil
 		case err := <-failed:
 			if ctx.Err() != nil {
-				return p.finish(steps)
+				return p.commit(steps)
 			}
 			if err := p.commit(steps); err != nil {
 				return err
 			}
 			return readError{err}
 		case <-ctx.Done():
-			return p.finish(steps)
+			return p.commit(steps)
 		}
 		wait := p.ledger.Interval - p.ledger.Now().Sub(p.last)
 		switch {
@@ -162,17 +167,16 @@ func (l *Ledger) after(d time.Duration) <-chan time.Time {
 	return l.After(d)
 }
 
-// finish commits what is booked when ctx has ended.
-func (p *partition) finish(ctx context.Context) error {
-	booked := p.done.Booked
-	err := p.commit(ctx)
-	switch {
-	case err == nil || !p.uncertain: // the error is that of Show
-		return err
-	case !p.open:
-		return nil // a position alone is no loss
+// unfinished returns what an error means when ctx has ended: that of Show is one as it is, and a position alone that is
+// not committed is no loss.
+func (p *partition) unfinished(err error) error {
+	if err != nil && p.uncertain {
+		if !p.open {
+			return nil
+		}
+		return &UncommittedError{p.done.Booked + len(p.done.Rejected), err}
 	}
-	return fmt.Errorf("%d bizums were booked, but not committed; who goes on books them again: %w", booked, err)
+	return err
 }
 
 // read sends the batches of the source, and waits until each is booked, or nothing more is: its records are valid only

@@ -1,9 +1,7 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"bizumctl/bizum"
@@ -24,7 +22,7 @@ func (p *partition) takeOver(ctx, steps context.Context) error {
 	}
 	at("position")                         //mutant:position-read
 	if err := p.restore(ctx); err != nil { //mutant:restore
-		return err
+		return p.divided(ctx, err)
 	}
 	at("restored") //mutant:restored
 	if p.position, err = p.findPosition(ctx, committed, meta); err != nil {
@@ -33,13 +31,16 @@ func (p *partition) takeOver(ctx, steps context.Context) error {
 	if p.committed = committed; p.position != committed || meta != metadata(p.state.booked) {
 		p.committed = none // it is not ours, and means nothing
 	}
+	if err := p.compareHeadings(ctx); err != nil { //mutant:headings
+		return err
+	}
 	if !p.state.headed {
 		if err := p.writeHeading(steps); err != nil {
 			return err
 		}
 	}
 	at("headed")
-	return p.compareHeadings(ctx)
+	return nil
 }
 
 // restore reads what the ledger has and state does not.
@@ -191,73 +192,4 @@ func (p *partition) positionFromLedger(ctx context.Context, committed, start int
 		return start, nil
 	}
 	return last + 1, nil
-}
-
-// writeHeading writes the heading, in a transaction of its own: before any entry, and visible to members that take over
-// other partitions.
-func (p *partition) writeHeading(ctx context.Context) error {
-	if err := p.begin(ctx); err != nil {
-		return err
-	}
-	l, emptyKey := p.ledger, []byte{} // not nil, which a compacted topic refuses
-	if err := p.output.Write(ctx, l.Topics.Entries, emptyKey, l.Heading.Value(), l.Now().UnixMilli()); err != nil {
-		return p.failed(err)
-	}
-	if err := p.commit(ctx); err != nil {
-		return err
-	}
-	p.state.headed = true
-	if p.output.NextOffset(l.Topics.Entries) == 0 { //mutant:heading-place
-		p.uncertain = true // where the heading is, is not known
-	}
-	// A transaction begins only when the one before is completed: after this one our heading is visible to the others.
-	if err := p.begin(ctx); err != nil { //mutant:heading-awaited
-		return err
-	}
-	if err := p.output.End(ctx, false); err != nil { //mutant:heading-visible
-		return p.failed(err)
-	}
-	p.open = false
-	return nil
-}
-
-// compareHeadings returns a StopError if another partition of the ledger has another heading. It is called when our own is
-// visible: of two processes that begin a ledger at once, with different headings, at least one sees the other's.
-func (p *partition) compareHeadings(ctx context.Context) error {
-	l := p.ledger
-	for other := range l.Heading.Partitions {
-		if other == p.number || l.hasAgreed(other) {
-			continue
-		}
-		first, err := p.firstRecord(ctx, other)
-		if err != nil {
-			return err
-		}
-		if first == nil {
-			continue
-		}
-		heading, err := ParseHeading(first.Key, first.Value)
-		if err != nil {
-			return stop(OtherSource, "ledger %s/%d: %v", l.Topics.Entries, other, err)
-		}
-		if err := heading.differs(l.Heading); err != nil { //mutant:other-heading
-			return err
-		}
-		l.setAgreed(other)
-	}
-	return nil
-}
-
-var errFound = errors.New("found")
-
-// firstRecord returns key and value of the first record of a partition of the ledger, nil if there is none yet.
-func (p *partition) firstRecord(ctx context.Context, number int32) (first *record.Record, err error) {
-	_, _, err = p.log.ReadToEnd(ctx, p.ledger.Topics.Entries, number, 0, func(r *record.Record) error {
-		first = &record.Record{Position: r.Position, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value)}
-		return errFound
-	})
-	if errors.Is(err, errFound) {
-		err = nil
-	}
-	return first, err
 }

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"bizumctl/bizum/record"
 )
 
 // Topics are the names of a ledger's topics. All have as many partitions as the source.
@@ -59,4 +61,16 @@ func (t Topics) Specs() []TopicSpec {
 // Accepts reports whether a topic that exists, with compact or delete in its cleanup.policy, may be this one.
 func (s TopicSpec) Accepts(compacted, deleted bool) bool {
 	return compacted == s.Compacted && !(compacted && deleted)
+}
+
+// Counts reports whether a position of the group, with its metadata, counts what a record of the ledger's topics stands
+// for: the ledger that committed it had booked or rejected that message.
+func (t Topics) Counts(position int64, metadata, topic string, r *record.Record) bool {
+	booked, ours := parseMetadata(metadata)
+	if !ours || topic == t.Rejected {
+		offset, err := rejectedOffset(r)
+		return ours && err == nil && offset < position
+	}
+	entry, err := parsePosted(r.Value)
+	return err == nil && entry.offset <= booked
 }
