@@ -39,7 +39,7 @@ func (o *fileOptions) flags(dir string) []cli.Flag {
 
 // withoutFolder refuses the flags that need --dir, which was not given.
 func withoutFolder(c *cli.Context) error {
-	for _, flag := range []string{"dir", "roll-records", "roll-bytes", "roll-age", "csv-safe"} {
+	for _, flag := range []string{"dir", "roll-records", "roll-bytes", "roll-age"} {
 		if c.IsSet(flag) {
 			return misuse("--%s: files need a folder, --dir DIR", flag)
 		}
@@ -85,9 +85,6 @@ func (o *consumeOptions) suitFiles(c *cli.Context) error {
 	}
 	if !c.IsSet("output") && o.output == "table" {
 		o.output = format.Names[0]
-	}
-	if o.safe && o.output != "csv" {
-		return misuse("--csv-safe goes with --output csv")
 	}
 	return o.files.check()
 }
