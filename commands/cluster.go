@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 	"bizumctl/commands/console"
 )
 
@@ -55,6 +56,13 @@ func (s *clusterOptions) sessionFlag() cli.Flag {
 		Usage: "`TIME` after which the group gives away the partitions of a member that is silent"}
 }
 
+func (s *clusterOptions) checkTopic() error {
+	if err := record.CheckTopic(s.topic); err != nil {
+		return misuse("--topic (-t) %q: %w", s.topic, err)
+	}
+	return nil
+}
+
 // open opens the cluster that the flags name.
 func (s *clusterOptions) open(env Env, c *console.Console) (*kafka.Cluster, error) {
 	var brokers []string
@@ -71,8 +79,8 @@ func (s *clusterOptions) open(env Env, c *console.Console) (*kafka.Cluster, erro
 	if len(brokers) == 0 {
 		return nil, misuse("--brokers (-b) names no broker")
 	}
-	if s.topic == "" {
-		return nil, misuse("--topic (-t) names no topic")
+	if err := s.checkTopic(); err != nil {
+		return nil, err
 	}
 	if s.session < 0 || s.session > 0 && s.session < sessionTimeoutMin {
 		return nil, misuse("--session-timeout %v: want %v or more", s.session, sessionTimeoutMin)

@@ -50,7 +50,10 @@ type Folder struct {
 // and a WrongFolderError if the folder belongs to another topic or format.
 func Open(dir string, config Config) (f *Folder, foreign []string, err error) {
 	f = &Folder{Config: config, dir: dir}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := CheckTopic(f.Topic); err != nil {
+		return nil, nil, fmt.Errorf("topic %q: %w", f.Topic, err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, nil, err
 	}
 	entries, err := os.ReadDir(dir)
