@@ -49,7 +49,7 @@ func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console
 		return err
 	}
 	defer cluster.Close()
-	if err := checkGroup(o.group); err != nil {
+	if err := checkGroup(o.cluster.topic, o.group); err != nil {
 		return err
 	}
 	var payments atomic.Int64

@@ -11,6 +11,7 @@ import (
 	"bizumctl/bizum"
 	"bizumctl/bizum/balance"
 	"bizumctl/bizum/consumer"
+	"bizumctl/bizum/format"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/record"
 	"bizumctl/commands/console"
@@ -23,6 +24,7 @@ type balanceOptions struct {
 	exit     bool
 	count    int64
 	output   string
+	safe     bool // csv in which spreadsheets find no formula
 	bad      string
 	group    string
 	interval time.Duration // between commits, in a group
@@ -52,7 +54,7 @@ func newBalance(env Env) *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, none"},
 			jsonFlag(&json),
-			badFlag(&o.bad),
+			badFlag(&o.bad), safeFlag(&o.safe),
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "keep a ledger, exactly once, shared by all of group `NAME`"},
 			o.cluster.sessionFlag(),
@@ -82,7 +84,7 @@ func newBalance(env Env) *cli.Command {
 
 // check is what both ways of keeping a balance want of the flags.
 func (o *balanceOptions) check() error {
-	return checkView(o.output, o.bad, o.count, "table", "text", "json", "csv", "none")
+	return checkView(o.output, o.bad, o.safe, o.count, "table", "text", "json", "csv", "none")
 }
 
 func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
@@ -197,7 +199,7 @@ func (o *balanceOptions) shower(c *console.Console) (func(*record.Record, *bizum
 			return statement.Row(r.Timestamp, e.Account, &e.Payment, e.Balance)
 		}, nil
 	}
-	lines, err := console.NewLines(c, o.output, true)
+	lines, err := console.NewLines(c, o.output, format.Options{Balance: true, Safe: o.safe})
 	return func(r *record.Record, e *bizum.Entry) error {
 		return lines.Row(r, &e.Payment, e.Balance)
 	}, err

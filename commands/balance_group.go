@@ -35,7 +35,7 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 		return err
 	}
 	defer cluster.Close()
-	if err := checkGroup(o.group); err != nil {
+	if err := checkGroup(o.cluster.topic, o.group); err != nil {
 		return err
 	}
 	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0),
@@ -68,8 +68,8 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	return nil
 }
 
-func checkGroup(name string) error {
-	if err := ledger.CheckGroup(name); err != nil {
+func checkGroup(topic, name string) error {
+	if _, err := ledger.TopicsOf(topic, name); err != nil {
 		return misuse("--group (-g) %q: %w", name, err)
 	}
 	return nil

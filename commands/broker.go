@@ -2,8 +2,10 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -13,14 +15,22 @@ import (
 
 const defaultListen = "localhost:9092"
 
+// What is kept of a partition in memory, which would grow without end: enough to try things out, and to look at.
+const (
+	keepInBroker = byteSize(256 << 20)
+	keepInDemo   = byteSize(64 << 20)
+)
+
 type brokerOptions struct {
-	speech speech
-	listen string // HOST:PORT
-	data   string // folder; "": in memory
+	speech    speech
+	listen    string // HOST:PORT
+	advertise string // HOST or HOST:PORT; "": what can be reached of listen
+	data      string // folder; "": in memory
+	keep      byteSize
 }
 
 func newBroker(env Env) *cli.Command {
-	o := brokerOptions{speech: defaultSpeech(), listen: defaultListen}
+	o := brokerOptions{speech: defaultSpeech(), listen: defaultListen, keep: keepInBroker}
 	return &cli.Command{
 		Name: "broker", Usage: "run an embedded Kafka-compatible broker",
 		Description: examples(
@@ -28,10 +38,21 @@ func newBroker(env Env) *cli.Command {
 			"bizumctl broker                        in memory, at "+defaultListen,
 			"bizumctl broker --data bizums.kafka    keep its data in a folder"),
 		Flags: append([]cli.Flag{listenFlag(&o.listen),
+			&cli.StringFlag{Name: "advertise", Destination: &o.advertise,
+				Usage: "`HOST:PORT` that clients are told to connect to, if not the one that is listened on"},
 			&cli.StringFlag{Name: "data", Destination: &o.data,
-				Usage: "`FOLDER` to keep the data in; without it they are kept in memory"},
+				Usage: "`FOLDER` to keep all data in; without it they are kept in memory"},
+			&cli.GenericFlag{Name: "keep", Value: &o.keep, Usage: "in memory, keep the last `SIZE` of each partition"},
 		}, o.speech.flags()...),
-		Action: func(c *cli.Context) error { return o.run(c.Context, newConsole(env, o.speech)) },
+		Action: func(c *cli.Context) error {
+			switch {
+			case o.data != "" && c.IsSet("keep"):
+				return misuse("--keep is for memory; a folder (--data) keeps all")
+			case o.data != "":
+				o.keep = 0
+			}
+			return o.run(c.Context, newConsole(env, o.speech))
+		},
 	}
 }
 
@@ -40,16 +61,18 @@ func listenFlag(value *string) cli.Flag {
 }
 
 func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error {
-	broker, address, err := startBroker(o.listen, o.data)
+	broker, address, err := startBroker(devbroker.Config{Listen: o.listen, Advertise: o.advertise, Dir: o.data,
+		Keep: int64(o.keep)})
 	if err != nil {
 		return err
 	}
 	defer broker.Close()
-	where := "in memory: they are gone when it stops"
+	where := "in memory, the last " + o.keep.String() + " of each partition: they are gone when it stops"
 	if o.data != "" {
 		where = "in " + o.data
 	}
 	screen.Noticef("an embedded broker, for trying things out, listens on %s", address)
+	noticeOpen(screen, broker)
 	screen.Noticef("it keeps its data %s", where)
 	screen.Noticef("in other terminals: bizumctl produce%[1]s, bizumctl balance%[1]s; Ctrl-C stops it",
 		brokersFlag(address))
@@ -57,18 +80,33 @@ func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error 
 	return nil
 }
 
-// startBroker starts a broker, and returns the address that was asked for, with the port that was found when that
-// was 0.
-func startBroker(listen, data string) (broker *devbroker.Broker, address string, err error) {
-	host, _, err := net.SplitHostPort(listen)
+// startBroker starts a broker, and returns the address at which it is reached: the one that was asked for, with the port
+// that was found when that was 0, unless it is open to the network or clients are told another one.
+func startBroker(c devbroker.Config) (broker *devbroker.Broker, address string, err error) {
+	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return nil, "", misuse("--listen %q: want HOST:PORT", listen)
+		return nil, "", misuse("--listen %q: want HOST:PORT", c.Listen)
 	}
-	if broker, err = devbroker.Start(listen, data); err != nil {
-		return nil, "", fmt.Errorf("broker at %s: %w", listen, err)
+	if name, _, err := net.SplitHostPort(c.Advertise); err == nil && name == "" || strings.ContainsAny(c.Advertise, " /,") {
+		return nil, "", misuse("--advertise %q: want HOST or HOST:PORT", c.Advertise)
+	}
+	broker, err = c.Start()
+	switch {
+	case errors.As(err, new(*devbroker.ForeignFolderError)):
+		return nil, "", hintedError{err, "choose another folder for --data"}
+	case err != nil:
+		return nil, "", fmt.Errorf("broker at %s: %w", c.Listen, err)
+	case broker.Open() || c.Advertise != "":
+		return broker, broker.Address(), nil
 	}
 	_, port, _ := net.SplitHostPort(broker.Address())
 	return broker, net.JoinHostPort(host, port), nil
+}
+
+func noticeOpen(screen *console.Console, broker *devbroker.Broker) {
+	if broker.Open() {
+		screen.Noticef("it is open to the network, without a password; clients are told to connect to %s", broker.Address())
+	}
 }
 
 // brokersFlag is what another terminal needs to reach an address.

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 	"bizumctl/commands/console"
 )
 
@@ -58,6 +59,13 @@ func (s *clusterOptions) sessionFlag() cli.Flag {
 		Usage: "`TIME` after which the group gives away the partitions of a member that is silent"}
 }
 
+func (s *clusterOptions) checkTopic() error {
+	if err := record.CheckTopic(s.topic); err != nil {
+		return misuse("--topic (-t) %q: %w", s.topic, err)
+	}
+	return nil
+}
+
 // open opens the cluster that the flags name.
 func (s *clusterOptions) open(ctx context.Context, env Env, c *console.Console) (*kafka.Cluster, error) {
 	config, err := s.config(ctx, env, c)
@@ -83,8 +91,8 @@ func (s *clusterOptions) config(ctx context.Context, env Env, c *console.Console
 	if len(brokers) == 0 {
 		return config, misuse("--brokers (-b) names no broker")
 	}
-	if s.topic == "" {
-		return config, misuse("--topic (-t) names no topic")
+	if err := s.checkTopic(); err != nil {
+		return config, err
 	}
 	if s.session < 0 || s.session > 0 && s.session < sessionTimeoutMin {
 		return config, misuse("--session-timeout %v: want %v or more", s.session, sessionTimeoutMin)

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 type consumeOptions struct {
 	cluster     clusterOptions
 	files       fileOptions
-	safe        bool // csv files in which spreadsheets find no formula
+	safe        bool // csv in which spreadsheets find no formula
 	from, until boundFlag
 	fromAsked   bool
 	exit        bool
@@ -59,9 +60,7 @@ func newConsume(env Env) *cli.Command {
 			&cli.BoolFlag{Name: "raw", Destination: &raw,
 				Usage: "short for --output raw: values as received, unchecked"},
 			jsonFlag(&json),
-			badFlag(&o.bad),
-			&cli.BoolFlag{Name: "csv-safe", Destination: &o.safe,
-				Usage: "csv files in which spreadsheets find no formula"},
+			badFlag(&o.bad), safeFlag(&o.safe),
 		}, o.files.flags("write files into folder `DIR`, each bizum exactly once"), o.cluster.flags()),
 		Action: func(c *cli.Context) error {
 			o.partitions, o.fromAsked = partitions.Value(), c.IsSet("from")
@@ -90,7 +89,7 @@ func (o *consumeOptions) run(ctx context.Context, env Env, screen *console.Conso
 	if o.files.dir != "" {
 		outputs = format.Names[:]
 	}
-	if err := checkView(o.output, o.bad, o.count, outputs...); err != nil {
+	if err := checkView(o.output, o.bad, o.safe, o.count, outputs...); err != nil {
 		return err
 	}
 	if err := notNegative("idle-timeout", o.idle); err != nil {
@@ -142,9 +141,13 @@ func (o *consumeOptions) shower(v *view) (func(*record.Record) error, error) {
 			return v.shown(statement.Row(r.Timestamp, bizum.KeyOf(r.Key), p, 0))
 		}), nil
 	}
-	lines, err := console.NewLines(v.console, o.output, false)
+	lines, err := console.NewLines(v.console, o.output, format.Options{Safe: o.safe})
 	return v.checked(func(r *record.Record, p *bizum.Payment) error {
-		return v.shown(lines.Row(r, p, 0))
+		err := lines.Row(r, p, 0)
+		if errors.Is(err, format.ErrLineBreak) {
+			return v.rejected(r.Position, err)
+		}
+		return v.shown(err)
 	}), err
 }
 

@@ -59,12 +59,14 @@ func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console)
 	if err := notNegative("count", o.count); err != nil {
 		return err
 	}
-	broker, address, err := o.start(screen)
+	keep := keepInDemo
+	broker, address, err := o.start(screen, keep)
 	if err != nil {
 		return err
 	}
 	defer broker.Close()
-	screen.Noticef("an embedded broker listens on %s, its data in memory", address)
+	screen.Noticef("an embedded broker listens on %s, its data in memory (the last %v)", address, &keep)
+	noticeOpen(screen, broker)
 	screen.Noticef("in another terminal: bizumctl consume%s", brokersFlag(address))
 
 	cluster := defaultCluster()
@@ -129,11 +131,14 @@ func makeTopic(ctx context.Context, env Env, options clusterOptions, screen *con
 }
 
 // start takes another free port when the usual one is taken.
-func (o *demoOptions) start(screen *console.Console) (broker *devbroker.Broker, address string, err error) {
-	broker, address, err = startBroker(o.listen, "")
+func (o *demoOptions) start(screen *console.Console, keep byteSize) (broker *devbroker.Broker, address string,
+	err error) {
+	config := devbroker.Config{Listen: o.listen, Keep: int64(keep)}
+	broker, address, err = startBroker(config)
 	if errors.Is(err, syscall.EADDRINUSE) && !o.asked {
 		screen.Noticef("%s is taken, so another port", o.listen)
-		return startBroker("localhost:0", "")
+		config.Listen = "localhost:0"
+		return startBroker(config)
 	}
 	return broker, address, err
 }

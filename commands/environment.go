@@ -17,7 +17,7 @@ var exclusive = [...][2]string{{"output", "raw"}, {"output", "json"}, {"raw", "j
 	{"rate", "max-delay"}, {"group", "partition"}}
 
 // needs says beside which flag another one applies.
-var needs = map[string]string{"roll-records": "dir", "roll-bytes": "dir", "roll-age": "dir", "csv-safe": "dir",
+var needs = map[string]string{"roll-records": "dir", "roll-bytes": "dir", "roll-age": "dir",
 	"commit-interval": "group", "accept-gap": "group"}
 
 // idle says which flags do not apply beside another one, by command.

@@ -62,6 +62,10 @@ func hint(err error, at place) string {
 		return "start again, to read the new one from its beginning"
 	case errors.Is(err, archive.ErrTaken):
 		return "share the partitions with --partition, or in a --group"
+	case errors.Is(err, archive.ErrLockLost):
+		return "start again: it goes on where the folder ends"
+	case errors.As(err, new(*archive.NotRegularError)):
+		return "move it away, or choose another folder"
 	case errors.As(err, new(*archive.WrongFolderError)):
 		return "choose another folder"
 	case errors.Is(err, kafka.ErrNoTopic):

@@ -3,11 +3,11 @@ package commands
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"bizumctl/bizum/archive"
 	"bizumctl/bizum/consumer"
 	"bizumctl/bizum/export"
 	"bizumctl/bizum/format"
@@ -39,7 +39,7 @@ func (o *fileOptions) flags(dir string) []cli.Flag {
 
 // withoutFolder refuses the flags that need --dir, which was not given.
 func withoutFolder(c *cli.Context) error {
-	for _, flag := range []string{"dir", "roll-records", "roll-bytes", "roll-age", "csv-safe"} {
+	for _, flag := range []string{"dir", "roll-records", "roll-bytes", "roll-age"} {
 		if c.IsSet(flag) {
 			return misuse("--%s: files need a folder, --dir DIR", flag)
 		}
@@ -47,7 +47,10 @@ func withoutFolder(c *cli.Context) error {
 	return nil
 }
 
-func (o *fileOptions) check() error {
+func (o *fileOptions) check(topic string) error {
+	if err := archive.CheckTopic(topic); err != nil {
+		return misuse("--topic (-t) %q: %w", topic, err)
+	}
 	switch {
 	case o.records < 1:
 		return misuse("--roll-records %d: want 1 or more", o.records)
@@ -62,15 +65,12 @@ func (o *produceOptions) suitFiles(c *cli.Context) error {
 	if o.files.dir == "" {
 		return withoutFolder(c)
 	}
-	if strings.ContainsAny(o.cluster.topic, `/\`) {
-		return misuse("--topic (-t) %q: files are named after it", o.cluster.topic)
-	}
 	for _, flag := range []string{"dry-run", "partitions", "compression", "accounts"} {
 		if c.IsSet(flag) {
 			return misuse("--dir writes lines into files: leave out --%s", flag)
 		}
 	}
-	return o.files.check()
+	return o.files.check(o.cluster.topic)
 }
 
 // suitFiles refuses what does not go with files, or only with them. Without --output they are Parquet.
@@ -86,10 +86,7 @@ func (o *consumeOptions) suitFiles(c *cli.Context) error {
 	if !c.IsSet("output") && o.output == "table" {
 		o.output = format.Names[0]
 	}
-	if o.safe && o.output != "csv" {
-		return misuse("--csv-safe goes with --output csv")
-	}
-	return o.files.check()
+	return o.files.check(o.cluster.topic)
 }
 
 // writeFiles is consume when bizums go into a folder.

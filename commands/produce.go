@@ -217,7 +217,7 @@ func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster
 	has, created, err := producer.EnsureTopic(ctx, cluster, o.cluster.topic, o.partitions)
 	switch {
 	case created:
-		screen.Noticef("made topic %q with %s; it keeps its records for ever (retention.ms=-1)",
+		screen.Noticef("made topic %q with %s; its records do not expire (retention.ms=-1)",
 			o.cluster.topic, console.Plural(o.partitions, "partition", "partitions"))
 	case err == nil && o.asked.partitions && has != o.partitions:
 		screen.Noticef("topic %q has %s already: --partitions does not apply",

@@ -110,10 +110,17 @@ func badFlag(value *string) cli.Flag {
 		Usage: "`WHAT` to do with a rejected message: skip (and report), stop"}
 }
 
+func safeFlag(value *bool) cli.Flag {
+	return &cli.BoolFlag{Name: "csv-safe", Destination: value, Usage: "csv in which spreadsheets find no formula"}
+}
+
 // checkView is what a command that shows a topic wants of its flags.
-func checkView(output, bad string, count int64, outputs ...string) error {
+func checkView(output, bad string, safe bool, count int64, outputs ...string) error {
 	if err := oneOf("output", output, outputs...); err != nil {
 		return err
+	}
+	if safe && output != "csv" {
+		return misuse("--csv-safe goes with --output csv")
 	}
 	if err := oneOf("bad", bad, "skip", "stop"); err != nil {
 		return err

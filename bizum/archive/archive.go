@@ -15,13 +15,15 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/gofrs/flock"
-
 	"bizumctl/bizum/format"
 )
 
 // ErrTaken means that another process writes the files of this partition.
 var ErrTaken = errors.New("another process is writing it")
+
+// ErrLockLost means that the lock of a partition is no longer that file: somebody has deleted or replaced it, and
+// another process may write the partition.
+var ErrLockLost = errors.New("the lock of the partition was deleted")
 
 // WrongFolderError means that a folder has the files of another topic or format.
 type WrongFolderError struct {
@@ -47,10 +49,13 @@ type Folder struct {
 }
 
 // Open creates the folder if it is missing. It returns the names in it that are not ours, too, which are left alone,
-// and a WrongFolderError if the folder belongs to another topic or format.
+// and a WrongFolderError if the folder belongs to another topic or format, or to LineFiles.
 func Open(dir string, config Config) (f *Folder, foreign []string, err error) {
 	f = &Folder{Config: config, dir: dir}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := CheckTopic(f.Topic); err != nil {
+		return nil, nil, fmt.Errorf("topic %q: %w", f.Topic, err)
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, nil, err
 	}
 	entries, err := os.ReadDir(dir)
@@ -59,6 +64,9 @@ func Open(dir string, config Config) (f *Folder, foreign []string, err error) {
 	}
 	for _, entry := range entries {
 		s, extension, isFile := spanOf(entry.Name())
+		if ours := isFile && s.topic == f.Topic || f.isOurs(entry.Name()); ours && !isPlain(entry) {
+			return nil, nil, &NotRegularError{f.path(entry.Name()), entry.Type()}
+		}
 		switch {
 		case isFile && s.topic == f.Topic && extension == format.Extension(f.Format):
 		case isFile && s.topic == f.Topic && isExtension(extension):
@@ -67,7 +75,16 @@ func Open(dir string, config Config) (f *Folder, foreign []string, err error) {
 			foreign = append(foreign, entry.Name())
 		}
 	}
+	if now, err := f.read(); err == nil && now.Topic == "" && slices.ContainsFunc(foreign, lineFile.MatchString) {
+		return nil, nil, f.wrong("of no topic, as lines; a topic's would be lost among them")
+	}
 	return f, foreign, f.claim()
+}
+
+// isPlain reports whether an entry is of the kind that one of ours has.
+func isPlain(entry os.DirEntry) bool {
+	return entry.Name() == rejectedFolder && entry.IsDir() ||
+		entry.Name() != rejectedFolder && entry.Type().IsRegular()
 }
 
 // isOurs reports whether a name that is not that of a published file is one of ours.
@@ -82,16 +99,14 @@ func (f *Folder) isOurs(name string) bool {
 // Take locks a partition, recovers from a process that died, and finds the position to resume from. It returns ErrTaken
 // while another process has the partition locked, even if that process is stopped.
 func (f *Folder) Take(partition int32) (*Part, error) {
-	lock := flock.New(f.path(lockOf(f.Topic, partition)))
-	taken, err := lock.TryLock()
+	lock, taken, err := tryLock(f.path(lockOf(f.Topic, partition)))
 	if err == nil && !taken {
 		err = fmt.Errorf("partition %d of folder %s: %w", partition, f.dir, ErrTaken)
 	}
 	if err != nil {
-		_ = lock.Close() // it is not locked
 		return nil, err
 	}
-	p := &Part{folder: f, partition: partition, lock: lock, first: -1, next: -1}
+	p := &Part{folder: f, partition: partition, lock: lock, first: -1, next: -1, stated: -1}
 	if err := p.resume(); err != nil {
 		_ = lock.Close() // err matters more
 		return nil, err
@@ -112,15 +127,13 @@ func (f *Folder) Positions() (map[int32]int64, error) {
 func (f *Folder) path(name string) string     { return filepath.Join(f.dir, name) }
 func (f *Folder) rejected(name string) string { return filepath.Join(f.dir, rejectedFolder, name) }
 
-// names returns the names in a folder, none if it is missing.
-func names(dir string) ([]string, error) {
+// names returns the names of the files in a folder.
+func names(dir string) (list []string, err error) {
 	entries, err := os.ReadDir(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	list := make([]string, len(entries))
-	for i, entry := range entries {
-		list[i] = entry.Name()
+	for _, entry := range entries {
+		if entry.Type().IsRegular() {
+			list = append(list, entry.Name())
+		}
 	}
 	return list, err
 }

@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 )
 
 // LineFiles writes lines to a sequence of files in a folder. The names are unique to the process, so any number of
-// processes share the folder without a lock. It is for one goroutine.
+// processes share the folder without a lock; but not with a Folder, whose readers would find lines that are no part of
+// the topic. It is for one goroutine.
 type LineFiles struct {
+	dir    string
 	stem   string // of the files' names, with the folder
 	number int    // of the next file
 	draft  *file
@@ -19,11 +22,31 @@ type LineFiles struct {
 	bytes  int64
 }
 
-// NewLineFiles returns the files of a process that began at a time. It creates the folder if it is missing.
+// NewLineFiles returns the files of a process that began at a time. It creates the folder if it is missing. The error is
+// a WrongFolderError if the folder is that of a topic.
 func NewLineFiles(dir, topic string, began time.Time, process int) (*LineFiles, error) {
+	if err := CheckTopic(topic); err != nil {
+		return nil, fmt.Errorf("topic %q: %w", topic, err)
+	}
 	began = began.UTC()
 	name := fmt.Sprintf("%s-%s%03d-%d", topic, began.Format("20060102T150405"), began.Nanosecond()/1e6, process)
-	return &LineFiles{stem: filepath.Join(dir, name), number: 1}, os.MkdirAll(dir, 0o755)
+	f := &LineFiles{dir: dir, stem: filepath.Join(dir, name), number: 1}
+	if err := f.compare(); err != nil {
+		return nil, err
+	}
+	return f, os.MkdirAll(dir, 0o777)
+}
+
+// lineFile finds the names of LineFiles, and of their drafts.
+var lineFile = regexp.MustCompile(`^\.?.+-\d{8}T\d{9}-\d+-\d{6}\.txt(\.tmp)?$`)
+
+// compare returns a WrongFolderError if the folder is that of a topic.
+func (f *LineFiles) compare() error {
+	taken, err := exists(filepath.Join(f.dir, stateFile))
+	if taken {
+		err = &WrongFolderError{f.dir, "of a topic, each once; more would spoil that"}
+	}
+	return err
 }
 
 func (f *LineFiles) name() string { return fmt.Sprintf("%s-%06d.txt", f.stem, f.number) }
@@ -31,6 +54,9 @@ func (f *LineFiles) name() string { return fmt.Sprintf("%s-%06d.txt", f.stem, f.
 // Put adds a line to the open file, or begins one. Its errors are those of the disk.
 func (f *LineFiles) Put(line []byte) error {
 	if f.draft == nil {
+		if err := f.compare(); err != nil { // it may have become one
+			return err
+		}
 		dir, name := filepath.Split(f.name())
 		draft, err := create(filepath.Join(dir, "."+name+".tmp"))
 		if err != nil {

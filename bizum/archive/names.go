@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"bizumctl/bizum/format"
+	"bizumctl/bizum/record"
 )
 
 // The names in a folder. Spark, Hadoop and pyarrow do not see what begins with a dot or an underscore; DuckDB's
@@ -17,6 +18,24 @@ const (
 	stateDraft     = "._bizumctl.json.tmp"
 	stateLock      = "._bizumctl.json.lock"
 )
+
+// topicMax is how long the name of a topic may be: file systems take names of 255 bytes, and that of a file has up to
+// 61 more, with a partition's number of ten digits.
+const topicMax = 255 - 61
+
+// CheckTopic returns an error for a topic that files cannot be named after.
+func CheckTopic(topic string) error {
+	if err := record.CheckTopic(topic); err != nil {
+		return err
+	}
+	switch {
+	case topic[0] == '_' || topic[0] == '.':
+		return fmt.Errorf("files are named after it, and readers skip those that begin with %c", topic[0])
+	case len(topic) > topicMax:
+		return fmt.Errorf("files are named after it, so it may have %d characters, not %d", topicMax, len(topic))
+	}
+	return nil
+}
 
 // span is the range of offsets of one partition that a file covers, last included, whether or not the log has a record
 // at each of them.

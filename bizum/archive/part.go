@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"unicode/utf8"
 
@@ -20,7 +21,8 @@ type Part struct {
 	lock      *flock.Flock
 
 	first, next int64 // of the span of the open file; -1 while unknown
-	noted       int64 // in _bizumctl.json
+	noted       int64 // that needs no other note
+	stated      int64 // in _bizumctl.json; -1 if nothing is
 	failed      error // the first error
 	rows, bad   int64
 	data        *file
@@ -51,7 +53,7 @@ func (p *Part) resume() error {
 		}
 	}
 	if isKnown {
-		p.first, p.next = known.Next, known.Read
+		p.first, p.next, p.stated = known.Next, known.Read, known.Read
 	}
 	files, err := names(f.dir)
 	if err != nil {
@@ -77,6 +79,12 @@ func (p *Part) isOurs(s span) bool { return s.topic == p.folder.Topic && s.parti
 
 // dropRejected removes drafts, and files beyond the position: their data was never published.
 func (p *Part) dropRejected() error {
+	if err := isFolder(p.folder.path(rejectedFolder)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
 	files, err := names(p.folder.path(rejectedFolder))
 	if err != nil {
 		return err
@@ -162,6 +170,9 @@ func (p *Part) open() error {
 	if p.data != nil {
 		return nil
 	}
+	if err := p.owned(); err != nil {
+		return err
+	}
 	draft, err := create(p.folder.path(p.span().draft()))
 	if err != nil {
 		return err
@@ -175,7 +186,7 @@ func (p *Part) openRejected() error {
 	if p.rejected != nil {
 		return nil
 	}
-	if err := os.MkdirAll(p.folder.path(rejectedFolder), 0o755); err != nil {
+	if err := makeFolder(p.folder.path(rejectedFolder)); err != nil {
 		return err
 	}
 	draft, err := create(p.folder.rejected(p.span().draft()))
@@ -207,10 +218,10 @@ func (p *Part) Publish() (File, error) {
 		return File{}, p.failed
 	}
 	var file File
-	var err error
-	if p.Empty() {
+	err := p.owned()
+	if err == nil && p.Empty() {
 		err = p.note(position{Next: p.first, Closing: p.first, Read: p.next})
-	} else {
+	} else if err == nil {
 		file, err = p.publish()
 	}
 	if err != nil {
@@ -239,18 +250,6 @@ func (p *Part) publish() (File, error) {
 	return file, p.name(s)
 }
 
-// note writes the position to _bizumctl.json.
-func (p *Part) note(position position) error {
-	err := p.folder.change(func(now *state) (bool, error) {
-		now.Partitions[p.partition] = position
-		return true, nil
-	})
-	if err == nil {
-		p.noted = position.Read
-	}
-	return err
-}
-
 // finish completes and syncs the drafts. If what follows fails, they stay: the next start renames or removes them.
 func (p *Part) finish() error {
 	if err := p.writer.Close(); err != nil {
@@ -273,12 +272,15 @@ func (p *Part) finish() error {
 
 // name renames the drafts of a span to their names, that of the rejected messages first.
 func (p *Part) name(s span) error {
+	if err := isFolder(p.folder.path(rejectedFolder)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	extension := "." + format.Extension(p.folder.Format)
 	for _, n := range [...]struct{ from, to string }{
 		{p.folder.rejected(s.draft()), p.folder.rejected(s.String() + ".json")},
 		{p.folder.path(s.draft()), p.folder.path(s.String() + extension)},
 	} {
-		there, err := exists(n.from)
+		there, err := isRegular(n.from)
 		if err == nil && there {
 			err = renameSynced(n.from, n.to)
 		}
@@ -294,8 +296,10 @@ func (p *Part) Release() error {
 	var err error
 	for _, draft := range []*file{p.data, p.rejected} {
 		if draft != nil {
-			_ = draft.Close() // finish may have closed it
-			err = errors.Join(err, remove(draft.Name()))
+			_ = draft.Close()     // finish may have closed it
+			if p.owned() == nil { // else the draft of that name may be another process's
+				err = errors.Join(err, remove(draft.Name()))
+			}
 		}
 	}
 	return errors.Join(err, p.lock.Close())

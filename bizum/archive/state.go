@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -41,16 +40,9 @@ const patience = time.Minute
 func (f *Folder) change(edit func(*state) (bool, error)) error {
 	f.mu.Lock() // so that the partitions of this process do not wait for each other by polling
 	defer f.mu.Unlock()
-	lock := flock.New(f.path(stateLock))
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		if taken, err := lock.TryLock(); err != nil {
-			return err
-		} else if taken {
-			break
-		}
-		if time.Since(began) > patience {
-			return fmt.Errorf("another process has held %s for %v: is it stopped?", lock.Path(), patience)
-		}
+	lock, err := f.lockState()
+	if err != nil {
+		return err
 	}
 	defer lock.Close()
 	now, err := f.read()
@@ -75,10 +67,25 @@ func (f *Folder) change(edit func(*state) (bool, error)) error {
 	return renameSynced(draft.Name(), filepath.Join(f.dir, stateFile))
 }
 
+func (f *Folder) lockState() (*flock.Flock, error) {
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		lock, taken, err := tryLock(f.path(stateLock))
+		if taken || err != nil {
+			return lock, err
+		}
+		if time.Since(began) > patience {
+			return nil, fmt.Errorf("another process has held %s for %v: is it stopped?", f.path(stateLock), patience)
+		}
+	}
+}
+
+// stateMax is what is read of _bizumctl.json at most: a partition takes about a hundred bytes.
+const stateMax = 64 << 20
+
 // read returns the state, an empty one if there is none yet.
 func (f *Folder) read() (s state, err error) {
 	path := filepath.Join(f.dir, stateFile)
-	text, err := os.ReadFile(path)
+	text, err := read(path, stateMax)
 	if errors.Is(err, fs.ErrNotExist) {
 		return state{Partitions: map[int32]position{}}, nil
 	}
@@ -87,10 +94,33 @@ func (f *Folder) read() (s state, err error) {
 			err = errors.New("it names no topic or no partitions")
 		}
 	}
-	if err != nil {
-		return s, fmt.Errorf("%s: %w", path, err)
+	if err != nil && !errors.As(err, new(*NotRegularError)) {
+		err = fmt.Errorf("%s: %w", path, err)
 	}
-	return s, nil
+	return s, err
+}
+
+// note writes the position to _bizumctl.json, unless somebody else has: then the lock has not kept others away.
+func (p *Part) note(position position) error {
+	err := p.folder.change(func(now *state) (bool, error) {
+		if err := p.owned(); err != nil {
+			return false, err
+		}
+		stated := int64(-1)
+		if known, ok := now.Partitions[p.partition]; ok {
+			stated = known.Read
+		}
+		if stated != p.stated {
+			return false, fmt.Errorf("partition %d of folder %s: its position is %d, not %d as we left it: %w",
+				p.partition, p.folder.dir, stated, p.stated, ErrLockLost)
+		}
+		now.Partitions[p.partition] = position
+		return true, nil
+	})
+	if err == nil {
+		p.noted, p.stated = position.Read, position.Read
+	}
+	return err
 }
 
 // claim writes the state of a new folder, or compares that of an existing one.

@@ -1,8 +1,6 @@
 package format
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"io"
 )
@@ -17,9 +15,6 @@ func Extension(name string) string {
 	}
 	return name
 }
-
-// ErrLineBreak means that a payment has a line break inside, so that it is no line of text.
-var ErrLineBreak = errors.New("a line break inside, which a line of text cannot hold")
 
 // Writer writes the rows of a file. Append copies what it keeps of a row.
 type Writer interface {
@@ -48,7 +43,7 @@ func NewWriter(out io.Writer, o FileOptions) (Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("files: %w", err)
 	}
-	w := &lineWriter{out: out, line: f.Append, text: o.Format == "text"}
+	w := &lineWriter{out: out, line: f.Append}
 	if f.Header != "" {
 		w.buffer = append(append(w.buffer, f.Header...), '\n')
 	}
@@ -58,8 +53,7 @@ func NewWriter(out io.Writer, o FileOptions) (Writer, error) {
 // lineWriter writes a line a row.
 type lineWriter struct {
 	out     io.Writer
-	line    func([]byte, *Row) []byte
-	text    bool
+	line    func([]byte, *Row) ([]byte, error)
 	buffer  []byte
 	written int64
 }
@@ -67,10 +61,11 @@ type lineWriter struct {
 const lineBuffer = 128 << 10
 
 func (w *lineWriter) Append(r *Row) error {
-	if w.text && (breaksLine(r.Name) || breaksLine(r.Concept)) {
-		return ErrLineBreak
+	line, err := w.line(w.buffer, r)
+	if err != nil {
+		return err
 	}
-	w.buffer = append(w.line(w.buffer, r), '\n')
+	w.buffer = append(line, '\n')
 	if len(w.buffer) < lineBuffer {
 		return nil
 	}
@@ -84,9 +79,4 @@ func (w *lineWriter) Close() error {
 	w.written += int64(n)
 	w.buffer = w.buffer[:0]
 	return err
-}
-
-// breaksLine also counts CR: many readers of text end a line there.
-func breaksLine(text []byte) bool {
-	return bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0
 }

@@ -5,6 +5,7 @@ package format
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,23 +31,37 @@ const NoTimestamp = -1
 // Format turns a row into a line. It is for one goroutine.
 type Format struct {
 	Header string // the first line, if the format has one
-	Append func(line []byte, r *Row) []byte
+	// Append appends a row. Its error is ErrLineBreak, and then it has appended nothing.
+	Append func(line []byte, r *Row) ([]byte, error)
 }
 
-// ByName finds text, csv or json; withBalance adds the balance.
+// Options say what there is of a row besides the payment, its account and its place.
+type Options struct {
+	Balance bool
+	Safe    bool // csv: spreadsheets find no formula
+}
+
+// ErrLineBreak means that a payment has a line break inside, so that it is no line of text.
+var ErrLineBreak = errors.New("a line break inside, which a line of text cannot hold")
+
+// ByName finds text, csv or json.
 //
-// Text is the message itself, `Nombre;Cantidad;Concepto;tipo`, and `;Saldo` after it. Csv is quoted as in RFC 4180 and
-// has a header. Json is an object a line. Amounts are euros with two decimals, times RFC 3339 in UTC.
-func ByName(name string, withBalance bool) (Format, error) {
-	return (&columns{balance: withBalance}).format(name)
+// Text is the message itself, `Nombre;Cantidad;Concepto;tipo`, or with the balance `;Saldo` after it. The message can be
+// sent again, so one with a line break inside is refused: it would be two. With the balance it cannot, and the line
+// break is \n or \r there. Csv is quoted as in RFC 4180 and has a header. Json is an object a line. Amounts are euros
+// with two decimals, times RFC 3339 in UTC; a time that this cannot name is empty, or null.
+func ByName(name string, o Options) (Format, error) {
+	return (&columns{balance: o.Balance, safe: o.Safe}).format(name)
 }
 
-// columns says what there is of a row besides the payment, its account and its place.
+// columns are those of csv and json.
 type columns struct {
 	balance bool
 	topic   string // "": none
 	safe    bool   // csv: no cell is a formula
 	clock   clock
+	key     string // of the row before
+	account string // what csv has for it
 }
 
 func (c *columns) format(name string) (Format, error) {
@@ -63,10 +78,29 @@ func (c *columns) format(name string) (Format, error) {
 	return Format{}, fmt.Errorf("no format %q", name)
 }
 
-func appendText(b []byte, r *Row) []byte { return r.Payment.Append(b) }
+func appendText(b []byte, r *Row) ([]byte, error) {
+	if breaksLine(r.Name) || breaksLine(r.Concept) {
+		return b, ErrLineBreak
+	}
+	return r.Payment.Append(b), nil
+}
 
-func appendTextBalance(b []byte, r *Row) []byte {
-	return r.Balance.Append(append(r.Payment.Append(b), ';'))
+func appendTextBalance(b []byte, r *Row) ([]byte, error) {
+	p := r.Payment
+	p.Name, p.Concept = inOneLine(p.Name), inOneLine(p.Concept)
+	return r.Balance.Append(append(p.Append(b), ';')), nil
+}
+
+// breaksLine also counts CR: many readers of text end a line there.
+func breaksLine(text []byte) bool {
+	return bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0
+}
+
+func inOneLine(text []byte) []byte {
+	if !breaksLine(text) {
+		return text
+	}
+	return bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\n"), []byte(`\n`)), []byte("\r"), []byte(`\r`))
 }
 
 func (c *columns) header() string {
@@ -80,12 +114,15 @@ func (c *columns) header() string {
 	return header + "partition,offset,timestamp"
 }
 
-func (c *columns) csv(b []byte, r *Row) []byte {
+func (c *columns) csv(b []byte, r *Row) ([]byte, error) {
+	if r.Account != c.key {
+		c.key, c.account = r.Account, valid(r.Account)
+	}
 	b = append(csvField(b, r.Name, c.safe), ',')
 	b = append(r.Amount.Append(b), ',')
 	b = append(csvField(b, r.Concept, c.safe), ',')
 	b = append(append(b, r.Kind.String()...), ',')
-	b = append(csvField(b, r.Account, c.safe), ',')
+	b = append(csvField(b, c.account, c.safe), ',')
 	if c.balance {
 		b = append(r.Balance.Append(b), ',')
 	}
@@ -94,16 +131,27 @@ func (c *columns) csv(b []byte, r *Row) []byte {
 	}
 	b = append(strconv.AppendInt(b, int64(r.Partition), 10), ',')
 	b = append(strconv.AppendInt(b, r.Offset, 10), ',')
-	if r.Timestamp == NoTimestamp {
-		return b
+	if r.Timestamp == NoTimestamp || !HasDate(r.Timestamp) {
+		return b, nil
 	}
-	return c.clock.append(b, r.Timestamp, "")
+	return c.clock.append(b, r.Timestamp), nil
 }
 
-// csvField quotes what RFC 4180 wants quoted. If it is to be safe, an apostrophe keeps a spreadsheet from running what
-// begins like a formula.
+// valid returns an account as UTF-8, with U+FFFD for each byte that is not, as encoding/json has it: a key may be any
+// bytes.
+func valid(account string) string {
+	if utf8.ValidString(account) {
+		return account
+	}
+	return string([]rune(account))
+}
+
+// csvField quotes what RFC 4180 wants quoted. If it is to be safe, apostrophes keep a spreadsheet from running what
+// looks like a formula.
 func csvField[S string | []byte](b []byte, field S, safe bool) []byte {
-	formula := safe && len(field) > 0 && strings.IndexByte("=+-@\t\r", field[0]) >= 0
+	if safe {
+		field = S(harmless(string(field)))
+	}
 	plain := true
 	for i := range len(field) {
 		if c := field[i]; c == ',' || c == '"' || c == '\n' || c == '\r' {
@@ -111,21 +159,36 @@ func csvField[S string | []byte](b []byte, field S, safe bool) []byte {
 			break
 		}
 	}
-	switch {
-	case plain && formula:
-		return append(append(b, '\''), field...)
-	case plain:
+	if plain {
 		return append(b, field...)
 	}
 	b = append(b, '"')
-	if formula {
-		b = append(b, '\'')
-	}
 	b = append(b, bytes.ReplaceAll([]byte(field), []byte(`"`), []byte(`""`))...)
 	return append(b, '"')
 }
 
-func (c *columns) object(b []byte, r *Row) []byte {
+// harmless puts an apostrophe before what looks like a formula, so that it is text: at the start of a field and, inside
+// it, after what ends a cell or a row where the separator is not a comma, as in a Spanish Excel. There the field's
+// quotes are part of the text, unless they begin the cell.
+func harmless(field string) string {
+	var b strings.Builder
+	begins := true
+	for i, r := range field {
+		if begins && (isFormula(field[i:]) || i > 0 && isFormula(strings.TrimLeft(field[i:], `"`))) {
+			b.WriteByte('\'')
+		}
+		b.WriteRune(r)
+		begins = strings.ContainsRune(";\t\r\n", r)
+	}
+	return b.String()
+}
+
+func isFormula(cell string) bool {
+	r, _ := utf8.DecodeRuneInString(cell)
+	return strings.ContainsRune("=+-@\t\r＝＋－＠", r)
+}
+
+func (c *columns) object(b []byte, r *Row) ([]byte, error) {
 	b = jsonString(append(b, `{"nombre":`...), r.Name)
 	b = r.Amount.Append(append(b, `,"cantidad":`...))
 	b = jsonString(append(b, `,"concepto":`...), r.Concept)
@@ -140,10 +203,10 @@ func (c *columns) object(b []byte, r *Row) []byte {
 	b = strconv.AppendInt(append(b, `,"partition":`...), int64(r.Partition), 10)
 	b = strconv.AppendInt(append(b, `,"offset":`...), r.Offset, 10)
 	b = append(b, `,"timestamp":`...)
-	if r.Timestamp == NoTimestamp {
-		return append(b, "null}"...)
+	if r.Timestamp == NoTimestamp || !HasDate(r.Timestamp) {
+		return append(b, "null}"...), nil
 	}
-	return append(c.clock.append(b, r.Timestamp, `"`), '}')
+	return append(c.clock.append(append(b, '"'), r.Timestamp), '"', '}'), nil
 }
 
 // jsonString leaves to encoding/json whatever needs escaping, which is rare: the plain case is on every row's way.
@@ -185,11 +248,8 @@ type clock struct {
 	set    bool
 }
 
-// append appends a time, in quotes if there are any; a time that has no date is the number itself.
-func (c *clock) append(b []byte, timestamp int64, quote string) []byte {
-	if !HasDate(timestamp) {
-		return strconv.AppendInt(b, timestamp, 10)
-	}
+// append appends a time that has a date.
+func (c *clock) append(b []byte, timestamp int64) []byte {
 	second, ms := timestamp/1000, timestamp%1000
 	if ms < 0 {
 		second, ms = second-1, ms+1000
@@ -198,7 +258,6 @@ func (c *clock) append(b []byte, timestamp int64, quote string) []byte {
 		c.second, c.set = second, true
 		time.Unix(second, 0).UTC().AppendFormat(c.text[:0], "2006-01-02T15:04:05.")
 	}
-	b = append(append(b, quote...), c.text[:]...)
-	b = append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
-	return append(b, quote...)
+	b = append(b, c.text[:]...)
+	return append(b, byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 }

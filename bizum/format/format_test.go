@@ -4,6 +4,7 @@ import (
 	"bytes"
 	stdcsv "encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -30,11 +31,21 @@ func row(name, concept, account string) *format.Row {
 
 func byName(t testing.TB, name string, withBalance bool) format.Format {
 	t.Helper()
-	f, err := format.ByName(name, withBalance)
+	f, err := format.ByName(name, format.Options{Balance: withBalance})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// line appends a row that is a line.
+func line(t testing.TB, f format.Format, b []byte, r *format.Row) []byte {
+	t.Helper()
+	b, err := f.Append(b, r)
+	if err != nil {
+		t.Fatalf("%q, %q: %v", r.Name, r.Concept, err)
+	}
+	return b
 }
 
 func TestLines(t *testing.T) {
@@ -45,6 +56,7 @@ func TestLines(t *testing.T) {
 	broke := row("Ana", "", "ana")
 	broke.Balance = -300
 	quoted := row(`"La" Mari`, "a\rb", "x,\n")
+	forged := row("Ana", "x;ENVIO\nEva;1000000;y", "cuenta")
 	for _, c := range []struct {
 		format  string
 		balance bool
@@ -57,6 +69,8 @@ func TestLines(t *testing.T) {
 		{"text", true, "", in, "Maria;20.35;Cena;RECEPCIÓN;2020.35"},
 		{"text", true, "", out, "Íñigo;0.05;Cena; y copas;ENVIO;-0.03"},
 		{"text", true, "", broke, "Ana;20.35;;RECEPCIÓN;-3.00"},
+		{"text", true, "", quoted, `"La" Mari;20.35;a\rb;RECEPCIÓN;2020.35`},
+		{"text", true, "", forged, `Ana;20.35;x;ENVIO\nEva;1000000;y;RECEPCIÓN;2020.35`},
 		{"csv", false, "nombre,cantidad,concepto,tipo,cuenta,partition,offset,timestamp", in,
 			"Maria,20.35,Cena,RECEPCIÓN,cuenta,2,1041,2026-07-01T10:34:56.789Z"},
 		{"csv", true, "nombre,cantidad,concepto,tipo,cuenta,saldo,partition,offset,timestamp", in,
@@ -75,7 +89,7 @@ func TestLines(t *testing.T) {
 			`"cuenta":"cuenta-2","saldo":-0.03,"partition":0,"offset":1099511627776,"timestamp":"1970-01-01T00:00:00.000Z"}`},
 	} {
 		f := byName(t, c.format, c.balance)
-		if got := string(f.Append([]byte("before "), c.row)); got != "before "+c.want {
+		if got := string(line(t, f, []byte("before "), c.row)); got != "before "+c.want {
 			t.Errorf("%s, balance %v:\n%s\nwant\nbefore %s", c.format, c.balance, got, c.want)
 		}
 		if f.Header != c.header {
@@ -87,7 +101,7 @@ func TestLines(t *testing.T) {
 func TestUnknownFormat(t *testing.T) {
 	for _, name := range []string{"", "xml", "CSV", "json ", "table", "raw", "none"} {
 		for _, withBalance := range []bool{false, true} {
-			if f, err := format.ByName(name, withBalance); err == nil || f.Append != nil {
+			if f, err := format.ByName(name, format.Options{Balance: withBalance}); err == nil || f.Append != nil {
 				t.Errorf("%q, balance %v: %v, want an error", name, withBalance, err)
 			} else if want := fmt.Sprintf("no format %q", name); err.Error() != want {
 				t.Errorf("%v, want %s", err, want)
@@ -111,9 +125,9 @@ var invalid = []string{"\xff", "a\xe9b", "\xc3", "\xed\xa0\x80", "\x80\"\n", "\x
 func cells(t *testing.T, withBalance bool, r *format.Row) map[string]string {
 	t.Helper()
 	f := byName(t, "csv", withBalance)
-	file := f.Append([]byte(f.Header+"\n"), r)
+	file := line(t, f, []byte(f.Header+"\n"), r)
 	lines, err := stdcsv.NewReader(bytes.NewReader(append(file, '\n'))).ReadAll()
-	if err != nil || len(lines) != 2 {
+	if err != nil || len(lines) != 2 || utf8.ValidString(string(r.Name)+string(r.Concept)) && !utf8.Valid(file) {
 		t.Fatalf("%d lines, %v, in %.200q", len(lines), err, file)
 	}
 	cells := map[string]string{}
@@ -127,7 +141,8 @@ func wantCSV(t *testing.T, withBalance bool, r *format.Row) {
 	t.Helper()
 	want := map[string]string{
 		"nombre": string(r.Name), "cantidad": r.Amount.String(), "concepto": string(r.Concept), "tipo": r.Kind.String(),
-		"cuenta": r.Account, "partition": "2", "offset": "1041", "timestamp": "2026-07-01T10:34:56.789Z",
+		"cuenta":    string([]rune(r.Account)), // every invalid byte is U+FFFD
+		"partition": "2", "offset": "1041", "timestamp": "2026-07-01T10:34:56.789Z",
 	}
 	if withBalance {
 		want["saldo"] = r.Balance.String()
@@ -145,7 +160,7 @@ func wantCSV(t *testing.T, withBalance bool, r *format.Row) {
 
 func wantJSON(t *testing.T, withBalance bool, r *format.Row) {
 	t.Helper()
-	line := byName(t, "json", withBalance).Append(nil, r)
+	line := line(t, byName(t, "json", withBalance), nil, r)
 	if bytes.ContainsFunc(line, func(c rune) bool { return c < 0x20 }) || !utf8.Valid(line) {
 		t.Errorf("json: not a line of UTF-8: %.200q", line)
 	}
@@ -202,12 +217,18 @@ func TestReadBack(t *testing.T) {
 	}
 }
 
-// TestTextReadsBack: a line of text is a message again.
+// TestTextReadsBack: a line of text is a message again, and what would be two lines is none.
 func TestTextReadsBack(t *testing.T) {
 	for _, concept := range texts {
 		r := row("Maria", concept, "cuenta")
-		line := byName(t, "text", false).Append(nil, r)
-		p, err := bizum.ParsePayment(line)
+		line, err := byName(t, "text", false).Append([]byte("before"), r)
+		if strings.ContainsAny(concept, "\r\n") {
+			if !errors.Is(err, format.ErrLineBreak) || string(line) != "before" {
+				t.Errorf("%q: %q, %v", concept, line, err)
+			}
+			continue
+		}
+		p, err := bizum.ParsePayment(line[len("before"):])
 		if err != nil || string(p.Name) != "Maria" || string(p.Concept) != concept || p.Change() != r.Change() {
 			t.Errorf("%.100q: %+v, %v", line, p, err)
 		}
@@ -241,7 +262,7 @@ func TestPlainRowsAllocateNothing(t *testing.T) {
 	line := make([]byte, 0, 1000)
 	everyFormat(func(name string, withBalance bool) {
 		f := byName(t, name, withBalance)
-		if n := testing.AllocsPerRun(100, func() { line = f.Append(line[:0], r) }); n != 0 {
+		if n := testing.AllocsPerRun(100, func() { line, _ = f.Append(line[:0], r) }); n != 0 {
 			t.Errorf("%s, balance %v: %v allocations a row", name, withBalance, n)
 		}
 	})
@@ -255,7 +276,7 @@ func BenchmarkFormat(b *testing.B) {
 			var line []byte
 			b.ReportAllocs()
 			for b.Loop() {
-				line = f.Append(line[:0], r)
+				line, _ = f.Append(line[:0], r)
 			}
 			b.SetBytes(int64(len(line)))
 		})

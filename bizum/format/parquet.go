@@ -2,7 +2,6 @@ package format
 
 import (
 	"io"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go"
@@ -63,7 +62,7 @@ func newParquet(out io.Writer, topic string) *parquetWriter {
 
 func (w *parquetWriter) Append(r *Row) error {
 	if r.Account != w.key {
-		w.key, w.account = r.Account, strings.ToValidUTF8(r.Account, "\ufffd") // a key may be any bytes
+		w.key, w.account = r.Account, valid(r.Account)
 	}
 	w.slab = append(w.slab, record{w.keep(r.Name), int64(r.Amount), w.keep(r.Concept), w.kinds[r.Kind], w.account, w.topic,
 		r.Partition, r.Offset, r.Timestamp})

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strconv"
 	"time"
@@ -21,21 +22,20 @@ var ErrGroupName = errors.New("want letters, digits, _ and -")
 
 var groupName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// CheckGroup returns ErrGroupName for a name that a group with a ledger cannot have.
-func CheckGroup(name string) error {
-	if !groupName.MatchString(name) {
-		return ErrGroupName
-	}
-	return nil
-}
-
-// TopicsOf returns the topics of the ledger that a group has of a source topic, or ErrGroupName.
+// TopicsOf returns the topics of the ledger that a group has of a source topic. The error is ErrGroupName, or that of
+// record.CheckTopic for the name that a topic would have.
 func TopicsOf(source, group string) (Topics, error) {
-	if err := CheckGroup(group); err != nil {
-		return Topics{}, err
+	if !groupName.MatchString(group) {
+		return Topics{}, ErrGroupName
 	}
 	name := source + "." + group
-	return Topics{Source: source, Entries: name + ".ledger", Rejected: name + ".rejected"}, nil
+	t := Topics{Source: source, Entries: name + ".ledger", Rejected: name + ".rejected"}
+	for _, name := range []string{t.Entries, t.Rejected} {
+		if err := record.CheckTopic(name); err != nil {
+			return Topics{}, fmt.Errorf("its ledger's topic would be %q: %w", name, err)
+		}
+	}
+	return t, nil
 }
 
 // compactionLag is how long after a record's timestamp compaction keeps an entry, even if there is a later one of its

@@ -30,7 +30,8 @@ import (
 //   - Colour repeats what a sign or a word says already. Each stream has its own: on if that stream is a terminal that
 //     is not dumb and NO_COLOR is empty; Always and Never beat all.
 //   - Of what comes from a message, a terminal receives graphic characters only. Everything else, such as controls,
-//     bidirectional marks and invalid UTF-8, is shown escaped. A pipe or file receives the bytes as they are.
+//     bidirectional marks and invalid UTF-8, is shown escaped. A pipe or file receives the bytes as they are, but a
+//     notice is one line there, too.
 
 // ErrClosedPipe means that nobody reads our output any more: | head. It ends a run quietly.
 var ErrClosedPipe = errors.New("standard output was closed")
@@ -219,11 +220,13 @@ func (c *Console) Error(err error, hint string) {
 	}
 }
 
+// escaped returns text of which a terminal shows every byte, and which is one line anywhere: else a key could forge a
+// line of ours in a log.
 func (c *Console) escaped(text string) string {
 	if c.noticesScreen {
 		return string(appendSafe(nil, []byte(text)))
 	}
-	return text
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\n", `\x0a`), "\r", `\x0d`)
 }
 
 // How often progress is shown: on a terminal in one line that changes, else in lines now and then.

@@ -15,21 +15,26 @@ type Lines struct {
 }
 
 // NewLines finds a format by its name and writes its header, if it has one.
-func NewLines(c *Console, name string, withBalance bool) (*Lines, error) {
-	f, err := format.ByName(name, withBalance)
+func NewLines(c *Console, name string, o format.Options) (*Lines, error) {
+	f, err := format.ByName(name, o)
 	if err == nil && f.Header != "" {
 		err = c.Line([]byte(f.Header))
 	}
 	return &Lines{console: c, format: f}, err
 }
 
-// Row shows a payment, and the balance after it if the format has one.
+// Row shows a payment, and the balance after it if the format has one. Its errors are those of the console, and
+// format.ErrLineBreak.
 func (l *Lines) Row(r *record.Record, p *bizum.Payment, balance bizum.Amount) error {
 	row := &l.row
 	row.Payment, row.Balance, row.Partition, row.Offset, row.Timestamp = *p, balance, r.Partition, r.Offset, r.Timestamp
 	if account := row.Account; account == "" || account != string(r.Key) { // mostly that of the row before
 		row.Account = bizum.AccountOf(r.Key)
 	}
-	l.line = l.format.Append(l.line[:0], row)
-	return l.console.Line(l.line)
+	line, err := l.format.Append(l.line[:0], row)
+	if err != nil {
+		return err
+	}
+	l.line = line
+	return l.console.Line(line)
 }
