@@ -161,7 +161,7 @@ func (v *groupView) summary() {
 	}
 	switch {
 	case accounts == 1 && sole != nil:
-		text += fmt.Sprintf(", balance of %s %v €", sole.Name, sole.Balance)
+		text += fmt.Sprintf(", balance of %s %s", sole.Name, console.Euros(sole.Balance))
 	case accounts > 0:
 		text += ", in " + console.Plural(accounts, "account", "accounts")
 	}

@@ -150,7 +150,11 @@ func (o *produceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	if err != nil {
 		return err
 	}
-	statement := console.NewStatement(screen, false)
+	columns := console.StatementOptions{Accounts: console.OneAccount}
+	if o.accounts > 1 {
+		columns.Accounts = console.SeveralAccounts
+	}
+	statement := console.NewStatement(screen, columns)
 	config := producer.Config{Plan: o.plan(), Now: env.Now, Report: screen.Report,
 		Show: func(m *producer.Message, at time.Time) error {
 			if err := statement.Row(at.UnixMilli(), bizum.KeyOf(m.Key), &m.Payment, 0); err != nil {

@@ -160,6 +160,19 @@ func (c *Consumer) setStops(ctx context.Context) error {
 	return nil
 }
 
+// Offsets returns where a bound is in the partitions that there were at the start.
+func (c *Consumer) Offsets(ctx context.Context, b Bound) (map[int32]int64, error) {
+	offsets := make(map[int32]int64)
+	for p := range c.starts {
+		offset, err := b.resolve(ctx, c.cluster, c.config.Topic, p, c.config.Now())
+		if err != nil {
+			return nil, err
+		}
+		offsets[p] = offset
+	}
+	return offsets, nil
+}
+
 // Starts returns where the partitions that there were at the start are read from.
 func (c *Consumer) Starts() map[int32]int64 { return maps.Clone(c.starts) }
 

@@ -47,9 +47,9 @@ func TestReport(t *testing.T) {
 		{event.FileClosed{Name: "f", Rows: 2, Rejected: 3, Bytes: 12_345_678}, `closed f: 2 bizums, 3 rejected, 12.3 MB`},
 		{event.Filing{Rows: 5, Elapsed: time.Second}, ``}, // on a terminal only
 		{event.Behind{PerSecond: 0.5, By: 1234567 * time.Microsecond},
-			`cannot keep 0.5/s: 1.235s behind, and catching up as fast as the broker takes it`},
+			`cannot keep 0.5/s: 1.23s behind, and catching up as fast as the broker takes it`},
 		{event.Sending{Acknowledged: 10, InFlight: 2, PerSecond: 4, BytesPerSecond: 2.5e6, P99: time.Millisecond},
-			`10 sent, 4/s, 2.5 MB/s, 2 in flight, p99 1ms`},
+			`10 sent, 4.000/s, 2.5 MB/s, 2 in flight, p99 1ms`},
 	}
 	seen := make(map[string]bool)
 	for _, c := range cases {
