@@ -122,7 +122,8 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	book := bizum.NewBook(o.initial)
 	err = o.show(ctx, cluster, config, view, book)
 	if err == nil || ctx.Err() != nil {
-		o.summary(screen, &balance.Replayed{Book: book, Booked: view.seen, Rejected: view.bad, Rounded: view.rounded})
+		o.summary(screen, &balance.Replayed{Book: book,
+			Counts: balance.Counts{Booked: view.seen, Rejected: view.bad, Rounded: view.rounded}})
 	}
 	return err
 }

@@ -6,8 +6,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/mattn/go-runewidth"
-
 	"bizumctl/bizum"
 	"bizumctl/bizum/format"
 )
@@ -27,7 +25,7 @@ type Statement struct {
 	widest   int    // account seen
 	number   int    // widest amount and balance so far
 	sum      int
-	cells    *runewidth.Condition
+	cells    cells
 
 	// Used again for each row: the line, numbers as text, and the time of the last row, which mostly is that of this one.
 	line, text, amount, balance []byte
@@ -59,7 +57,7 @@ const (
 // NewStatement makes a statement.
 func NewStatement(c *Console, options StatementOptions) *Statement {
 	return &Statement{console: c, options: options, widest: len("cuenta-100"), number: width([]byte("+100.00 €")),
-		sum: width([]byte("-10,000.00 €")), cells: &runewidth.Condition{StrictEmojiNeutral: true}}
+		sum: width([]byte("-10,000.00 €")), cells: newCells()}
 }
 
 // Row shows one payment.
@@ -93,20 +91,20 @@ type row struct {
 
 // appendRow appends a row, of one line or of two.
 func (s *Statement) appendRow(b []byte, c columns, r *row) []byte {
-	b = append(s.appendCell(b, r.clock, len(c.clock), c), c.gap...)
+	b = append(s.cells.append(b, r.clock, len(c.clock), c.endless), c.gap...)
 	if s.accounts {
-		b = append(s.appendCell(b, r.account, c.account, c), c.gap...)
+		b = append(s.cells.append(b, r.account, c.account, c.endless), c.gap...)
 	}
-	b = append(s.appendCell(b, r.name, c.name, c), c.gap...)
+	b = append(s.cells.append(b, r.name, c.name, c.endless), c.gap...)
 	if c.stacked {
 		b = append(appendRight(b, r.amount, s.number, r.amountInk), "\n  "...)
 		if !s.options.Balance {
-			return s.appendCut(b, r.concept, c.concept)
+			return s.cells.appendCut(b, r.concept, c.concept)
 		}
-		b = append(s.appendCell(b, r.concept, c.concept, c), c.gap...)
+		b = append(s.cells.append(b, r.concept, c.concept, c.endless), c.gap...)
 		return appendRight(b, r.balance, s.sum, r.balanceInk)
 	}
-	b = append(s.appendCell(b, r.concept, c.concept, c), c.gap...)
+	b = append(s.cells.append(b, r.concept, c.concept, c.endless), c.gap...)
 	b = appendRight(b, r.amount, s.number, r.amountInk)
 	if s.options.Balance {
 		b = appendRight(append(b, c.gap...), r.balance, s.sum, r.balanceInk)
@@ -165,7 +163,7 @@ func (s *Statement) appendChanges(b, account []byte, c columns) []byte {
 func (s *Statement) appendFaint(b, text []byte) []byte {
 	b = append(b, s.console.paint.faint.before...)
 	if columns := s.console.width() - 1; columns > 0 {
-		b = s.appendCut(b, text, columns)
+		b = s.cells.appendCut(b, text, columns)
 	} else {
 		b = append(b, text...)
 	}
@@ -186,7 +184,7 @@ func (s *Statement) Opening(account []byte, balance bizum.Amount) error {
 	}
 	s.text = append(append(s.text[:0], what...), account...)
 	b := append(s.line[:0], s.console.paint.faint.before...)
-	b = append(s.appendCell(b, s.text, columns, c), c.gap...)
+	b = append(s.cells.append(b, s.text, columns, c.endless), c.gap...)
 	b = append(appendRight(b, s.balance, s.sum, ink{}), s.console.paint.faint.after...)
 	s.line = append(b, '\n')
 	return s.console.painted(s.line)
@@ -207,11 +205,7 @@ func (s *Statement) fit(account []byte, number, sum int) (columns, error) {
 		}
 	}
 	if s.accounts {
-		if wide, plain := plainWidth(account); plain {
-			s.widest = max(s.widest, wide)
-		} else {
-			s.widest = max(s.widest, s.cells.StringWidth(string(appendSafe(nil, account))))
-		}
+		s.widest = max(s.widest, s.cells.width(account))
 	}
 	c := s.columns()
 	if begun {
@@ -295,44 +289,4 @@ func (c columns) words(s *Statement) int {
 		width += c.account + len(c.gap)
 	}
 	return width
-}
-
-// appendCell appends text escaped, filled up to so many columns, and cut to them with … unless the columns are endless.
-func (s *Statement) appendCell(b, text []byte, columns int, c columns) []byte {
-	wide, plain := plainWidth(text)
-	switch {
-	case plain && (wide <= columns || c.endless):
-		return appendBlanks(append(b, text...), columns-wide)
-	case c.endless:
-		safe := string(appendSafe(nil, text))
-		return append(b, s.cells.FillRight(safe, columns)...)
-	}
-	start := len(b)
-	b = s.appendCut(b, text, columns)
-	return appendBlanks(b, columns-s.cells.StringWidth(string(b[start:])))
-}
-
-// appendCut appends text escaped, and cut with … to so many columns.
-func (s *Statement) appendCut(b, text []byte, columns int) []byte {
-	const bytesMax = 64 // a column: no endless row of combining characters either
-	if len(text) > bytesMax*columns {
-		text = bytes.ToValidUTF8(text[:bytesMax*columns], nil)
-	}
-	return append(b, s.cells.Truncate(string(appendSafe(nil, text)), columns, "…")...)
-}
-
-// plainWidth returns how many columns a text takes, and reports whether it is of characters that take one each and need
-// no escape: the printable ones of ASCII and the letters of Latin-1. Of other text only the library knows.
-func plainWidth(text []byte) (columns int, plain bool) {
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case ' ' <= c && c <= '~':
-		case c == 0xC3 && i+1 < len(text) && 0x80 <= text[i+1] && text[i+1] <= 0xBF: // U+00C0 to U+00FF
-			i++
-		default:
-			return 0, false
-		}
-		columns++
-	}
-	return columns, true
 }
