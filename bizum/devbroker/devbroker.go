@@ -15,6 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
+// ClusterID is how all embedded brokers name their cluster.
+const ClusterID = "kfake"
+
 // Broker is a running broker.
 type Broker struct {
 	cluster *kfake.Cluster
@@ -33,6 +36,7 @@ func Start(address, dir string) (*Broker, error) {
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1)
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
+		kfake.ClusterID(ClusterID),
 		kfake.MaxVersions(versions),
 		kfake.DefaultNumPartitions(1),
 		kfake.GroupMinSessionTimeout(100 * time.Millisecond), // tests do not wait long for a dead member

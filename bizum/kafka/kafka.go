@@ -381,8 +381,11 @@ func reason(err error) error {
 		op      *net.OpError
 		code    sarama.KError
 		peer    *notKafkaError
+		missing missingTopicError
 	)
 	switch {
+	case errors.As(err, &missing):
+		return missing
 	case errors.As(err, &peer):
 		return peer
 	case errors.As(err, &lookup):

@@ -200,7 +200,13 @@ func (s *partitionSender) recover(cause error) error {
 		return cause
 	}
 	_, err := retry(s.writer.ctx, s.writer.cluster, retryPause, s.silent,
-		func() (struct{}, error) { return struct{}{}, s.resend() })
+		func() (struct{}, error) {
+			err := s.resend()
+			if s.writer.missing != nil && errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+				s.writer.missing(s.writer.ctx)
+			}
+			return struct{}{}, err
+		})
 	return err
 }
 

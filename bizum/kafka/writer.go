@@ -37,6 +37,9 @@ type WriterConfig struct {
 	// GiveUp is how long a broker may return retriable errors before that is an error; 0: 2 minutes, as in Java's
 	// client (delivery.timeout.ms). A broker that is down is waited for without limit.
 	GiveUp time.Duration
+	// Missing is called when the topic does not exist any more, and may create it again, before the next try; nil: it is
+	// waited for. It is called from several goroutines.
+	Missing func(context.Context)
 	// Producer is for transactions that the caller begins and ends; without a TransactionalID the Writer requests a
 	// producer id of its own. An epoch may have only one Writer for a partition, in all its transactions: the sequence
 	// numbers of a second one would begin at 0, and the broker would take its records for duplicates.
@@ -73,6 +76,7 @@ type Writer struct {
 	codec   batch.Codec
 	giveUp  time.Duration
 	records int // limit of a batch
+	missing func(context.Context)
 
 	producer Producer
 
@@ -136,7 +140,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	w := &Writer{
 		cluster: c, topic: topic, acked: config.Acked, codec: codec, giveUp: cmp.Or(config.GiveUp, 2*time.Minute),
 		records:  cmp.Or(config.Records, batchRecords),
-		producer: producer,
+		producer: producer, missing: config.Missing,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())

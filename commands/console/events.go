@@ -10,7 +10,7 @@ import (
 func (c *Console) Report(e event.Event) {
 	switch e := e.(type) {
 	case event.WaitingForTopic:
-		c.Noticef("waiting for topic %q to be made at %s", e.Topic, e.Brokers)
+		c.Noticef("waiting for topic %q to be made at %s; produce makes it", e.Topic, e.Brokers)
 	case event.WaitingForRecords:
 		c.Noticef("waiting for bizums in topic %q at %s", e.Topic, e.Brokers)
 	case event.WaitingForPartition:
@@ -29,10 +29,15 @@ func (c *Console) Report(e event.Event) {
 		c.foreign(e)
 	case event.WaitingForWriter:
 		c.Noticef("waiting for the process that writes partition %d of folder %s", e.Partition, e.Dir)
+	case event.FilesBegun:
+		c.Noticef("writing files of %s into folder %s: each appears after %s, at %s or at %s", e.Format, e.Dir,
+			Duration(e.Age), Plural(e.Records, "message", "messages"), Size(e.Bytes))
 	case event.FileClosed:
 		c.closed(e)
 	case event.Filing:
 		c.filing(e)
+	case event.TopicRecreated:
+		c.Noticef("topic %q was gone, as after a restart of a broker without a folder: made it again", e.Topic)
 	case event.Behind:
 		c.Noticef("cannot keep %s: %s behind, and catching up as fast as the broker takes it", AskedRate(e.PerSecond),
 			Duration(e.By))
