@@ -143,7 +143,7 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 	statement := &balance.Statement{Book: book, Account: o.account, Last: o.last,
 		Show: func(r *record.Record, e *bizum.Entry) error { return view.shown(show(r, e)) }}
 	if o.from.text != "" {
-		if statement.From, err = topic.Offsets(ctx, o.from.bound); err != nil {
+		if statement.From, err = topic.SeenFrom(ctx, o.from.bound); err != nil {
 			return interrupted(ctx, err)
 		}
 	}

@@ -72,9 +72,10 @@ type Consumer struct {
 	failures chan error
 	ended    chan struct{} // closed when no more batches are taken
 
-	members  *kafka.Group // of a run in a group
-	awaiting bool         // for the group to come to the stops
-	seen     func()       // of a run that does not hand over record by record
+	members  *kafka.Group    // of a run in a group
+	awaiting bool            // for the group to come to the stops
+	seenFrom map[int32]int64 // by partition; what comes before is not seen
+	seen     func()          // of a run that does not hand over record by record
 }
 
 // Open waits for the topic, unless Exit is set, and finds out where to start and to stop. The error is ErrDone when the
@@ -160,8 +161,9 @@ func (c *Consumer) setStops(ctx context.Context) error {
 	return nil
 }
 
-// Offsets returns where a bound is in the partitions that there were at the start.
-func (c *Consumer) Offsets(ctx context.Context, b Bound) (map[int32]int64, error) {
+// SeenFrom returns where a bound is in the partitions that there were at the start. What Run hands over before it is not
+// taken for something that a person sees.
+func (c *Consumer) SeenFrom(ctx context.Context, b Bound) (map[int32]int64, error) {
 	offsets := make(map[int32]int64)
 	for p := range c.starts {
 		offset, err := b.resolve(ctx, c.cluster, c.config.Topic, p, c.config.Now())
@@ -170,6 +172,7 @@ func (c *Consumer) Offsets(ctx context.Context, b Bound) (map[int32]int64, error
 		}
 		offsets[p] = offset
 	}
+	c.seenFrom = offsets
 	return offsets, nil
 }
 

@@ -37,8 +37,8 @@ type WriterConfig struct {
 	// GiveUp is how long a broker may return retriable errors before that is an error; 0: 2 minutes, as in Java's
 	// client (delivery.timeout.ms). A broker that is down is waited for without limit.
 	GiveUp time.Duration
-	// Missing is called when the topic does not exist any more, and may create it again, before the next try; nil: it is
-	// waited for. It is called from several goroutines.
+	// Missing is called when the topic does not exist any more, and may create it again. What the new one lacks and was not
+	// acknowledged is then written to it. Missing is called from several goroutines; nil: the topic is waited for.
 	Missing func(context.Context)
 	// Producer is for transactions that the caller begins and ends; without a TransactionalID the Writer requests a
 	// producer id of its own. An epoch may have only one Writer for a partition, in all its transactions: the sequence
@@ -77,8 +77,6 @@ type Writer struct {
 	giveUp  time.Duration
 	records int // limit of a batch
 	missing func(context.Context)
-
-	producer Producer
 
 	senders []*partitionSender
 	// compressors are as many as can run at once, not one a partition: a gzip encoder takes a MiB. Nil is one to be
@@ -137,10 +135,16 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	if err != nil {
 		return nil, fmt.Errorf("beginning to write to %q: %w", topic, reason(err))
 	}
+	topicID := ""
+	if config.Missing != nil {
+		if _, topicID, err = c.Identity(ctx, topic); err != nil {
+			return nil, err
+		}
+	}
 	w := &Writer{
 		cluster: c, topic: topic, acked: config.Acked, codec: codec, giveUp: cmp.Or(config.GiveUp, 2*time.Minute),
 		records:  cmp.Or(config.Records, batchRecords),
-		producer: producer, missing: config.Missing,
+		missing:  config.Missing,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
@@ -155,7 +159,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		w.compressors <- nil
 	}
 	for _, p := range partitions {
-		s := &partitionSender{writer: w, partition: p, wait: wait{cluster: c},
+		s := &partitionSender{writer: w, partition: p, producer: producer, topicID: topicID, wait: wait{cluster: c},
 			queue: make(chan *producerBatch, batches), responses: make(chan response, inFlightMax)}
 		w.senders = append(w.senders, s)
 		go s.run()
