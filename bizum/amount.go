@@ -131,6 +131,24 @@ func (a Amount) Append(b []byte) []byte {
 	return append(b, digits[i:]...)
 }
 
+// AppendEuros appends the amount as a person reads it: 1,010,650.00 €.
+func (a Amount) AppendEuros(b []byte) []byte {
+	var plain [len("-92233720368547758.08")]byte
+	digits := a.Append(plain[:0])
+	if digits[0] == '-' {
+		b, digits = append(b, '-'), digits[1:]
+	}
+	first := (len(digits) - len(".00")) % 3
+	if first == 0 {
+		first = 3
+	}
+	b, digits = append(b, digits[:first]...), digits[first:]
+	for len(digits) > len(".00") {
+		b, digits = append(append(b, ','), digits[:3]...), digits[3:]
+	}
+	return append(append(b, digits...), " €"...)
+}
+
 // ParseBalance reads what Append writes, and nothing else: `-`, euros without leading zeros, `.`, two decimals. Unlike
 // the amount of a message, a balance may have any size that fits.
 func ParseBalance(s []byte) (a Amount, ok bool) {

@@ -89,7 +89,7 @@ func newApp(env Env) *cli.App {
 		Flags: []cli.Flag{helpFlag(), &cli.BoolFlag{Name: "version", Aliases: []string{"v"},
 			Usage: "print the version"}},
 		ExitErrHandler: func(*cli.Context, error) {}, // Run returns the code; the library would end the process
-		Commands: []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newAudit(env),
+		Commands: []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newBalances(env), newAudit(env),
 			newPing(env), newBroker(env), newDemo(env), newVersion(env)},
 		CustomAppHelpTemplate: appHelp,
 	}

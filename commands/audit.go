@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/balance"
@@ -15,8 +14,9 @@ import (
 )
 
 type auditOptions struct {
-	cluster clusterOptions
-	group   string
+	cluster  clusterOptions
+	group    string
+	complete bool // what is not booked yet is a failure
 }
 
 func newAudit(env Env) *cli.Command {
@@ -29,6 +29,8 @@ func newAudit(env Env) *cli.Command {
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "whose ledger: the group's `NAME`"},
+			&cli.BoolFlag{Name: "complete", Destination: &o.complete,
+				Usage: "fail if there are messages that are not booked yet"},
 		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
 			err := o.run(c.Context, env, newConsole(env, o.cluster.speech))
@@ -55,11 +57,12 @@ func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console
 	var payments atomic.Int64
 	progress := func(more int) {
 		if n := payments.Add(int64(more)); screen.ProgressDue() {
-			screen.ShowProgress(humanize.Comma(n) + " payments compared")
+			screen.ShowProgress(console.Count(n) + " payments compared")
 		}
 	}
 	proofs, err := balance.Audit(ctx, cluster,
 		balance.AuditConfig{Topic: o.cluster.topic, Group: o.group, Now: env.Now, Progress: progress})
+	screen.EndProgress()
 	if err != nil {
 		return newLedger(err)
 	}
@@ -83,14 +86,16 @@ func (o *auditOptions) report(screen *console.Console, proofs []*ledger.Proof) e
 			return err
 		}
 	}
-	text := fmt.Sprintf("%s, %s, %s missing, %s double, %s wrong", grouped(sum.Payments, "payment"),
-		grouped(int64(sum.Accounts), "account"), humanize.Comma(sum.Missing), humanize.Comma(sum.Double),
-		humanize.Comma(sum.Wrong))
-	if sum.Rejected > 0 {
-		text += fmt.Sprintf(", %s rejected", humanize.Comma(sum.Rejected))
-	}
-	if sum.Compacted > 0 {
-		text += fmt.Sprintf(", %s compacted", humanize.Comma(sum.Compacted))
+	text := fmt.Sprintf("%s, %s, %s missing, %s double, %s wrong", console.Plural(sum.Payments, "payment", "payments"),
+		console.Plural(sum.Accounts, "account", "accounts"), console.Count(sum.Missing), console.Count(sum.Double),
+		console.Count(sum.Wrong))
+	for _, c := range [...]struct {
+		n    int64
+		what string
+	}{{sum.Rejected, "rejected"}, {sum.Compacted, "compacted"}, {sum.Unbooked, "not booked yet"}} {
+		if c.n > 0 {
+			text += ", " + console.Count(c.n) + " " + c.what
+		}
 	}
 	if err := screen.Line([]byte(text)); err != nil {
 		return err
@@ -98,16 +103,12 @@ func (o *auditOptions) report(screen *console.Console, proofs []*ledger.Proof) e
 	if err := screen.Flush(); err != nil {
 		return err
 	}
-	if !sum.Right() {
+	switch {
+	case !sum.Right():
 		return fmt.Errorf("the ledger of group %q is not what topic %q makes it", o.group, o.cluster.topic)
+	case o.complete && sum.Unbooked > 0:
+		return fmt.Errorf("the ledger of group %q is not complete: %s of topic %q not booked yet", o.group,
+			console.Plural(sum.Unbooked, "message", "messages"), o.cluster.topic)
 	}
 	return nil
-}
-
-// grouped returns a number of things, its digits in groups of three.
-func grouped(n int64, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return humanize.Comma(n) + " " + thing
 }

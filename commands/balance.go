@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -21,6 +22,8 @@ type balanceOptions struct {
 	cluster  clusterOptions
 	initial  bizum.Amount
 	account  string
+	from     boundFlag // rows before it are booked, but not shown
+	last     int
 	exit     bool
 	count    int64
 	output   string
@@ -43,12 +46,15 @@ func newBalance(env Env) *cli.Command {
 		Name: "balance", Usage: "show the account's balance after every bizum",
 		Description: examples("Adds up a topic from its beginning, account by account, and goes on.",
 			"bizumctl balance --initial 2000        the statement, line by line",
-			"bizumctl balance --exit -o none        only the closing balances, as of now",
+			"bizumctl balance --last 20             the last 20 rows",
 			"bizumctl balance --group caja          kept in a ledger, exactly once, shared"),
 		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial,
 				Usage: "`EUROS` that every account opens with, such as 2000 or -12.50"},
 			&cli.StringFlag{Name: "account", Destination: &o.account, Usage: "show only account `NAME`"},
+			&cli.GenericFlag{Name: "from", Value: &o.from,
+				Usage: "`PLACE` where the rows begin, after the opening balance of then, in the forms of consume"},
+			&cli.IntFlag{Name: "last", Destination: &o.last, Usage: "show the last `N` rows, and stop"},
 			exitFlag(&o.exit),
 			countFlag(&o.count, "stop after `N` bizums"),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
@@ -65,6 +71,9 @@ func newBalance(env Env) *cli.Command {
 		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
 			screen := newConsole(env, o.cluster.speech)
+			if err := o.checkRows(c); err != nil {
+				return err
+			}
 			switch {
 			case json && c.IsSet("output"):
 				return misuse("--output and --json exclude each other")
@@ -87,6 +96,25 @@ func (o *balanceOptions) check() error {
 	return checkView(o.output, o.bad, o.safe, o.count, "table", "text", "json", "csv", "none")
 }
 
+// lastMax is how many rows may be kept until the last ones are known.
+const lastMax = 1_000_000
+
+// checkRows is what the flags that choose rows want of the others.
+func (o *balanceOptions) checkRows(c *cli.Context) error {
+	from, last := c.IsSet("from"), c.IsSet("last")
+	switch {
+	case last && (o.last < 1 || o.last > lastMax):
+		return misuse("--last %d: want 1 to %s", o.last, console.Count(lastMax))
+	case last && (from || o.count > 0):
+		return misuse("--last, --from and --count choose other rows: give one of them")
+	case (from || last) && o.group != "":
+		return misuse("--from and --last are for a balance that is added up: leave out --group")
+	case (from || last) && o.output == "none":
+		return misuse("--from and --last choose the rows that are shown: leave out --output none")
+	}
+	return nil
+}
+
 func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if err := o.check(); err != nil {
 		return err
@@ -105,7 +133,8 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	book := bizum.NewBook(o.initial)
 	err = whileRead(ctx, screen, func(ctx context.Context) error { return o.show(ctx, cluster, config, view, book) })
 	if err == nil || ctx.Err() != nil {
-		o.summary(screen, &balance.Replayed{Book: book, Booked: view.seen, Rejected: view.bad, Rounded: view.rounded})
+		o.summary(screen, &balance.Replayed{Book: book,
+			Counts: balance.Counts{Booked: view.seen, Rejected: view.bad, Rounded: view.rounded}})
 	}
 	if err == nil && ctx.Err() == nil {
 		return o.missing(book)
@@ -120,21 +149,23 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 	if err != nil {
 		return err
 	}
+	config.Exit = config.Exit || o.last > 0
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return consumer.Failure(err)
 	}
-	handle := view.checked(func(r *record.Record, p *bizum.Payment) error {
-		entry, err := book.Apply(r.Key, *p)
-		if err != nil {
-			return fmt.Errorf("message at %v: %w", r.Position, err)
+	statement := &balance.Statement{Book: book, Account: o.account, Last: o.last,
+		Show: func(r *record.Record, e *bizum.Entry) error { return view.shown(show(r, e)) }}
+	if o.from.text != "" {
+		if statement.From, err = topic.SeenFrom(ctx, o.from.bound); err != nil {
+			return interrupted(ctx, err)
 		}
-		if o.account != "" && string(entry.Account) != o.account {
-			return nil
-		}
-		return view.shown(show(r, &entry))
-	})
-	return topic.Run(ctx, handle, view.console.Flush)
+	}
+	handle := view.checked(func(r *record.Record, p *bizum.Payment) error { return statement.Apply(r, *p) })
+	if err := topic.Run(ctx, handle, view.console.Flush); err != nil || ctx.Err() != nil {
+		return err // interrupted, the last rows so far would not be the last ones
+	}
+	return cmp.Or(statement.End(), view.console.Flush())
 }
 
 // replay shows only the closing balances.
@@ -189,10 +220,14 @@ func (o *balanceOptions) shower(c *console.Console) (func(*record.Record, *bizum
 	case "none":
 		return func(*record.Record, *bizum.Entry) error { return nil }, nil
 	case "table":
-		statement := console.NewStatement(c, true)
+		columns := console.StatementOptions{Balance: true}
+		if o.account != "" {
+			columns.Accounts = console.OneAccount
+		}
+		statement := console.NewStatement(c, columns)
 		return func(r *record.Record, e *bizum.Entry) error {
 			if e.Opens {
-				if err := statement.Opening(e.Account, o.initial); err != nil {
+				if err := statement.Opening(e.Account, e.Balance-e.Change()); err != nil {
 					return err
 				}
 			}
@@ -217,7 +252,7 @@ func (o *balanceOptions) summary(screen *console.Console, r *balance.Replayed) {
 		accounts = []bizum.Account{{Name: o.account, Balance: balance}}
 	}
 	if len(accounts) == 1 {
-		screen.Noticef("%s, closing balance %v €", text, accounts[0].Balance)
+		screen.Noticef("%s, closing balance %s", text, console.Euros(accounts[0].Balance))
 		return
 	}
 	if o.account != "" {
@@ -226,11 +261,11 @@ func (o *balanceOptions) summary(screen *console.Console, r *balance.Replayed) {
 	text += ", " + console.Plural(r.Book.Len(), "account", "accounts")
 	if len(accounts) == 0 && o.account == "" {
 		if total, fits := r.Book.Total(); fits && r.Book.Len() > 0 {
-			text += fmt.Sprintf(" with %v € in all", total)
+			text += fmt.Sprintf(" with %s in all", console.Euros(total))
 		}
 	}
 	screen.Noticef("%s", text)
 	for _, a := range accounts {
-		screen.Noticef("%s: closing balance %v €", a.Name, a.Balance)
+		screen.Noticef("%s: closing balance %s", a.Name, console.Euros(a.Balance))
 	}
 }

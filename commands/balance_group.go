@@ -169,7 +169,7 @@ func (v *groupView) summary() {
 	o := v.options
 	switch {
 	case accounts == 1 && sole != nil && (o.account == "" || o.account == sole.Name):
-		text += fmt.Sprintf(", balance of %s %v €", sole.Name, sole.Balance)
+		text += fmt.Sprintf(", balance of %s %s", sole.Name, console.Euros(sole.Balance))
 	case o.account != "" && o.output != "none" && v.shown == 0:
 		text += fmt.Sprintf(", none of account %q", o.account)
 	case accounts > 0 && o.count == 0 && o.account == "": // else these are not the accounts of what was counted

@@ -136,7 +136,7 @@ func (o *consumeOptions) shower(v *view) (func(*record.Record) error, error) {
 	case "raw":
 		return func(r *record.Record) error { return v.shown(v.console.Line(r.Value)) }, nil
 	case "table":
-		statement := console.NewStatement(v.console, false)
+		statement := console.NewStatement(v.console, console.StatementOptions{})
 		return v.checked(func(r *record.Record, p *bizum.Payment) error {
 			return v.shown(statement.Row(r.Timestamp, bizum.KeyOf(r.Key), p, 0))
 		}), nil
@@ -145,7 +145,7 @@ func (o *consumeOptions) shower(v *view) (func(*record.Record) error, error) {
 	return v.checked(func(r *record.Record, p *bizum.Payment) error {
 		err := lines.Row(r, p, 0)
 		if errors.Is(err, format.ErrLineBreak) {
-			return v.rejected(r.Position, err)
+			return v.rejected(r.Position, err, r.Value)
 		}
 		return v.shown(err)
 	}), err

@@ -228,7 +228,7 @@ func TestLedgerTopic(t *testing.T) {
 	}
 	l.wantBalance(`0 bizums booked`)
 	l.send(ana)
-	l.wantBalance(`/0: going on at offset 3: account cuenta has 1920.00 €`, afterAna)
+	l.wantBalance(`/0: going on at offset 3: account cuenta has 1,920.00 €`, afterAna)
 }
 
 // Whatever somebody does to the group's position, each message is booked once; with a tail of rejected messages, too.

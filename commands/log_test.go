@@ -276,7 +276,7 @@ func TestEqualMessages(t *testing.T) {
 		t.Fatalf("%d bytes", len(b.Records))
 	}
 	l.sendBatch(sealed(b))
-	if code, _, notices := l.run("balance", "--exit", "-o", "none"); code != 0 || !strings.Contains(notices, "202000.00") {
+	if code, _, notices := l.run("balance", "--exit", "-o", "none"); code != 0 || !strings.Contains(notices, "202,000.00") {
 		t.Errorf("code %d, %s", code, notices)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/archive"
+	"bizumctl/bizum/devbroker"
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/producer"
@@ -163,7 +164,11 @@ func (o *produceOptions) work(ctx context.Context, env Env, screen *console.Cons
 	if err != nil {
 		return err
 	}
-	statement := console.NewStatement(screen, false)
+	columns := console.StatementOptions{Accounts: console.OneAccount}
+	if o.accounts > 1 {
+		columns.Accounts = console.SeveralAccounts
+	}
+	statement := console.NewStatement(screen, columns)
 	config := producer.Config{Plan: o.plan(), Now: env.Now, Report: screen.Report,
 		Show: func(m *producer.Message, at time.Time) error {
 			if err := statement.Row(at.UnixMilli(), bizum.KeyOf(m.Key), &m.Payment, 0); err != nil {
@@ -194,12 +199,13 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 		return err
 	}
 	defer cluster.Close()
-	if err := o.ensureTopic(ctx, cluster, screen); err != nil {
-		return err
+	missing, err := o.ensureTopic(ctx, cluster, screen)
+	if err != nil || ctx.Err() != nil {
+		return interrupted(ctx, err)
 	}
 	run := producer.New(config)
 	writer, err := cluster.NewWriter(ctx, o.cluster.topic,
-		kafka.WriterConfig{Compression: o.compression, Acked: run.Acked})
+		kafka.WriterConfig{Compression: o.compression, Acked: run.Acked, Missing: missing})
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -212,18 +218,26 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 	return err
 }
 
-// ensureTopic creates the topic if it is missing.
-func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster, screen *console.Console) error {
+// ensureTopic creates the topic if it is missing. If it was ours to create, or the broker is an embedded one, it returns
+// what creates it again: such a broker may have forgotten it.
+func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster,
+	screen *console.Console) (again func(context.Context), err error) {
 	has, created, err := producer.EnsureTopic(ctx, cluster, o.cluster.topic, o.partitions)
 	switch {
 	case created:
-		screen.Noticef("made topic %q with %s; its records do not expire (retention.ms=-1)",
+		screen.Noticef("made topic %q with %s; its records do not expire",
 			o.cluster.topic, console.Plural(o.partitions, "partition", "partitions"))
 	case err == nil && o.asked.partitions && has != o.partitions:
 		screen.Noticef("topic %q has %s already: --partitions does not apply",
 			o.cluster.topic, console.Plural(has, "partition", "partitions"))
 	}
-	return interrupted(ctx, err)
+	if err == nil && !created {
+		var id string
+		if id, _, err = cluster.Identity(ctx, o.cluster.topic); id != devbroker.ClusterID {
+			return nil, err
+		}
+	}
+	return producer.Recreate(cluster, o.cluster.topic, has, screen.Report), err
 }
 
 // writeFiles is the run when messages go into a folder.

@@ -3,8 +3,6 @@ package commands
 import (
 	"fmt"
 	"os"
-	"strconv"
-	"time"
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/event"
@@ -69,7 +67,7 @@ func list(file string, builtIn []byte, parse func([]byte) ([][]byte, error)) ([]
 func (o *produceOptions) summary(screen *console.Console, f producer.Figures, pending int64) {
 	sent, lost := console.Plural(f.Acknowledged, "bizum", "bizums")+" sent", exceptions(0, o.rejected)
 	if pending > 0 {
-		lost += fmt.Sprintf(", %d more not acknowledged", pending)
+		lost += fmt.Sprintf(", %s more not acknowledged", console.Count(pending))
 	}
 	if !o.asked.rate || f.Acknowledged == 0 {
 		screen.Noticef("%s%s", sent, lost)
@@ -77,21 +75,13 @@ func (o *produceOptions) summary(screen *console.Console, f producer.Figures, pe
 	}
 	requested, achieved := "", ""
 	if o.rate.perSecond > 0 {
-		requested = o.rate.String() + "/s requested, "
+		requested = console.AskedRate(o.rate.perSecond) + " requested, "
 	}
 	if rate := f.PerSecond(o.plan().Mode); rate > 0 { // one bizum has none
-		achieved = perSecond(rate) + "/s achieved, "
+		achieved = console.Rate(rate) + " achieved, "
 	}
-	screen.Noticef("%s in %v: %s%s%.1f MB/s%s", sent, f.Took.Round(time.Millisecond), requested, achieved,
-		float64(f.Bytes)/1e6/f.Took.Seconds(), lost)
-	screen.Noticef("acknowledged after p50 %v, p99 %v, max %v", f.P50, f.P99, f.Max)
-}
-
-// perSecond formats a rate, with more digits where they say more.
-func perSecond(rate float64) string {
-	decimals := 1
-	if rate < 100 {
-		decimals = 3
-	}
-	return strconv.FormatFloat(rate, 'f', decimals, 64)
+	screen.Noticef("%s in %s: %s%s%s/s%s", sent, console.Duration(f.Took), requested, achieved,
+		console.Size(float64(f.Bytes)/f.Took.Seconds()), lost)
+	screen.Noticef("acknowledged after p50 %s, p99 %s, max %s", console.Duration(f.P50), console.Duration(f.P99),
+		console.Duration(f.Max))
 }

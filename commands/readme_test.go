@@ -325,7 +325,7 @@ func (p *page) checkRooms() {
 }
 
 // waited is what is said on a slow machine only: no page shows it.
-var waited = regexp.MustCompile(`(?m)^bizumctl: waiting for .*\r?\n`)
+var waited = regexp.MustCompile(`(?m)^bizumctl: waiting for .*\r?\n(  .*\r?\n)*`)
 
 // runBlocks runs the commands that have their output below them, in order.
 func (p *page) runBlocks() {
@@ -458,8 +458,8 @@ var changing = []struct {
 }
 
 var (
-	payments = regexp.MustCompile(`(?m)(^.*[-+]\d+\.\d\d € .*€\n)+`)
-	sum      = regexp.MustCompile(`\d+ bizums, closing balance -?[\d.]+ €`)
+	payments = regexp.MustCompile(`(?m)(^.*[-+][\d,]+\.\d\d € .*€\n)+`)
+	sum      = regexp.MustCompile(`\d+ bizums, closing balance -?[\d,.]+ €`)
 )
 
 // alike is an output without what differs from run to run. Of one that is interrupted, all payments are alike.

@@ -161,7 +161,7 @@ func TestPipeKeepsBytes(t *testing.T) {
 	}
 }
 
-// The table fits terminals from 60 to 200 columns, with wide and combining characters, and its numbers line up.
+// The table fits terminals from 40 to 200 columns, with wide and combining characters, and its numbers line up.
 func TestTableFits(t *testing.T) {
 	s := newScreen(t)
 	for _, p := range []string{
@@ -177,7 +177,7 @@ func TestTableFits(t *testing.T) {
 			s.send("cuenta-de-los-gastos-comunes", "Ana;10;Cine;ENVIO")
 			s.send("日本日本日本日本日本", "Ana;10;Cine;ENVIO")
 		}
-		for columns := uint16(60); columns <= 200; columns += 7 {
+		for columns := uint16(40); columns <= 200; columns += 8 {
 			for _, command := range []string{"balance", "consume"} {
 				text := s.run(columns, command, "--exit", "--color", "never", "--quiet")
 				end := 0
@@ -189,8 +189,8 @@ func TestTableFits(t *testing.T) {
 					if len(line) > 100*int(columns) {
 						t.Errorf("%s at %d columns: a line of %d bytes", command, columns, len(line))
 					}
-					if strings.HasPrefix(line, "time") || strings.Contains(line, "999999999999.99") {
-						end = 0 // a column was added, or those of numbers have grown
+					if strings.Contains(line, "999,999,999,999.99") {
+						end = 0 // the columns of numbers have grown
 					}
 					if strings.HasSuffix(line, "€") && !strings.HasPrefix(line, "opening") {
 						if end != 0 && width != end {
@@ -198,6 +198,9 @@ func TestTableFits(t *testing.T) {
 						}
 						end = width
 					}
+				}
+				if strings.Count(text, "time ") != 1 {
+					t.Errorf("%s at %d columns: not one heading: %q", command, columns, text)
 				}
 				if !strings.Contains(text, "…") {
 					t.Errorf("%s at %d columns cuts nothing", command, columns)
@@ -207,11 +210,103 @@ func TestTableFits(t *testing.T) {
 	}
 }
 
+// sendAt sends a payment with a time of its own.
+func (s *screen) sendAt(at time.Time, key, value string) {
+	s.Helper()
+	r := &kgo.Record{Key: []byte(key), Value: []byte(value), Timestamp: at}
+	if err := s.client.ProduceSync(context.Background(), r).FirstErr(); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// At 80 columns all that produce makes is whole, and the day, in local time, is a line of its own when it changes. Narrow
+// terminals show as much, on two lines.
+func TestStatement(t *testing.T) {
+	s := newScreen(t)
+	day := time.Now().AddDate(0, 0, -2).Truncate(24 * time.Hour)
+	s.sendAt(day.Add(22*time.Hour), "cuenta", "Francisco José;20;Aparcamiento del aeropuerto;RECEPCIÓN")
+	s.sendAt(day.Add(22*time.Hour+time.Minute), "cuenta", "María del Mar;100;Dorsal de la media maratón;ENVIO")
+	s.sendAt(day.Add(23*time.Hour+5*time.Second), "cuenta", "Pepe;1;;ENVIO") // it is the next day in Madrid, always
+	today, tomorrow := day.Format(time.DateOnly), day.AddDate(0, 0, 1).Format(time.DateOnly)
+	for columns, want := range map[uint16]string{
+		80: `time      name             concept                         amount       balance
+opening balance of cuenta                                            2,000.00 €
+TODAY
+hh:mm:ss  Francisco José   Aparcamiento del aeropuerto   +20.00 €    2,020.00 €
+hh:mm:ss  María del Mar    Dorsal de la media maratón   -100.00 €    1,920.00 €
+TOMORROW
+hh:mm:ss  Pepe                                            -1.00 €    1,919.00 €
+`,
+		40: `time     name                    amount
+  concept                       balance
+opening balance of cuenta    2,000.00 €
+TODAY
+hh:mm:ss Francisco José        +20.00 €
+  Aparcamiento del aeropu…   2,020.00 €
+hh:mm:ss María del Mar        -100.00 €
+  Dorsal de la media mara…   1,920.00 €
+TOMORROW
+hh:mm:ss Pepe                   -1.00 €
+                             1,919.00 €
+`} {
+		text := s.run(columns, "balance", "--exit", "--color", "never", "--quiet")
+		text = regexp.MustCompile(`\d\d:\d\d:\d\d`).ReplaceAllString(strings.ReplaceAll(text, "\r\n", "\n"), "hh:mm:ss")
+		text = strings.NewReplacer(today, "TODAY", tomorrow, "TOMORROW").Replace(text)
+		if text != want {
+			t.Errorf("at %d columns:\n%s\nwant\n%s", columns, text, want)
+		}
+	}
+}
+
+// The account has a column from the heading on if it may be one of several; else it is a line of its own when it changes.
+// There is one heading.
+func TestAccounts(t *testing.T) {
+	s := newScreen(t)
+	s.send("cuenta-1", "Ana;10;Cine;ENVIO")
+	s.send("cuenta-2", "Ana;10;Cine;ENVIO")
+	if text := s.run(80, "balance", "--exit", "--quiet", "--color", "never"); !strings.HasPrefix(text, "time     account ") ||
+		strings.Count(text, "time ") != 1 {
+		t.Errorf("%q", text)
+	}
+	if text := s.run(80, "balance", "--exit", "--quiet", "--color", "never", "--account", "cuenta-2"); strings.Contains(text, "account") {
+		t.Errorf("%q", text)
+	}
+	s = newScreen(t)
+	s.send("", "Ana;10;Cine;ENVIO")
+	s.send("cuenta-2", "Ana;10;Cine;ENVIO")
+	s.send("", "Ana;10;Cine;ENVIO")
+	text := s.run(80, "consume", "--exit", "--quiet", "--color", "never")
+	rows := regexp.MustCompile(`(?m)^account (\S+)\r$`).FindAllStringSubmatch(text, -1)
+	if len(rows) != 2 || rows[0][1] != "cuenta-2" || rows[1][1] != "cuenta" || strings.Count(text, "time ") != 1 {
+		t.Errorf("%q", text)
+	}
+}
+
+// A terminal never breaks a word of a notice, if it has room for it.
+func TestNoticesWrap(t *testing.T) {
+	s := newScreen(t)
+	s.send("", "nothing")
+	for _, columns := range []uint16{40, 60} {
+		text := s.run(columns, "consume", "--exit", "--color", "never")
+		if !strings.Contains(text, "\r\n  ") {
+			t.Errorf("at %d columns nothing is broken: %q", columns, text)
+		}
+		for line := range strings.SplitSeq(strings.TrimSpace(text), "\r\n") {
+			if width := runewidth.StringWidth(line); width > int(columns) && strings.Contains(strings.TrimSpace(line), " ") {
+				t.Errorf("at %d columns: %d wide: %q", columns, width, line)
+			}
+		}
+	}
+	if text := s.run(40, "balance", "--brokers", "localhost:1"); !strings.HasSuffix(text, "bizumctl broker\r\n") {
+		t.Errorf("a command is broken: %q", text)
+	}
+}
+
 // Colour is for terminals, unless told otherwise; the sign is there without it.
 func TestColour(t *testing.T) {
 	s := newScreen(t)
 	s.send("", "Ana;10;Cine;ENVIO")
-	s.send("", "Ana;30;Cine;RECEPCIÓN")
+	s.send("", "Ana;1030;Cine;RECEPCIÓN")
 	for _, test := range []struct {
 		environment []string
 		args        []string
@@ -228,7 +323,7 @@ func TestColour(t *testing.T) {
 		if got := strings.Contains(text, "\x1b["); got != test.want {
 			t.Errorf("%v %v: colour %v in %q", test.environment, test.args, got, text)
 		}
-		for _, want := range []string{"-10.00 €", "+30.00 €", "-5.00 €", "25.00 €"} {
+		for _, want := range []string{"-10.00 €", "+1,030.00 €", "-5.00 €", "1,025.00 €"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%v %v: no %q in %q", test.environment, test.args, want, text)
 			}
@@ -259,7 +354,7 @@ func TestProgress(t *testing.T) {
 			t.Errorf("progress is %d wide: %q", width, line)
 		}
 	}
-	if !regexp.MustCompile(`\r *\rbizumctl: 900 bizums sent in 1\.\d+s: 500/s requested, (4|5)\d\d\.\d/s achieved`).MatchString(text) {
+	if !regexp.MustCompile(`\r *\rbizumctl: 900 bizums sent in 1\.\d+s: 500/s requested, (4|5)\d\d\.\d/s\s+achieved`).MatchString(text) {
 		t.Errorf("the summary does not begin on a clear line: %q", text)
 	}
 }

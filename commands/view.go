@@ -82,10 +82,10 @@ func (v *view) summary() {
 func exceptions(rounded, rejected int64) string {
 	var text strings.Builder
 	if rounded > 0 {
-		fmt.Fprintf(&text, ", %d of them rounded to cents", rounded)
+		fmt.Fprintf(&text, ", %s of them rounded to cents", console.Count(rounded))
 	}
 	if rejected > 0 {
-		fmt.Fprintf(&text, ", %d rejected", rejected)
+		fmt.Fprintf(&text, ", %s rejected", console.Count(rejected))
 	}
 	return text.String()
 }

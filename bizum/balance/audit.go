@@ -3,7 +3,6 @@ package balance
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -34,20 +33,7 @@ type AuditConfig struct {
 // Audit compares all partitions of a ledger with its topic, side by side. The error may be
 // ledger.ErrGroupName or a NoLedgerError; it means that nothing could be proved.
 func Audit(ctx context.Context, cluster *kafka.Cluster, config AuditConfig) ([]*ledger.Proof, error) {
-	topics, err := ledger.TopicsOf(config.Topic, config.Group)
-	if err != nil {
-		return nil, err
-	}
-	for _, topic := range []string{topics.Source, topics.Entries, topics.Rejected} { // a missing one is not waited for
-		_, err := cluster.Partitions(ctx, topic)
-		if errors.Is(err, kafka.ErrNoTopic) && topic != config.Topic {
-			return nil, &NoLedgerError{Group: config.Group, Topic: config.Topic, Err: err}
-		}
-		if err != nil {
-			return nil, err
-		}
-	}
-	source, err := cluster.Topic(ctx, config.Topic)
+	topics, source, err := find(ctx, cluster, config.Topic, config.Group)
 	if err != nil {
 		return nil, err
 	}
@@ -96,15 +82,14 @@ func Sum(group string, proofs []*ledger.Proof) (*ledger.Proof, error) {
 	sum := new(ledger.Proof)
 	var first *ledger.Heading
 	for _, p := range proofs {
-		first = cmp.Or(first, p.Heading)
-		if p.Heading != nil && *p.Heading != *first {
-			return nil, fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", group,
-				p.Partition, p.Heading.Value(), first.Value())
+		if err := agree(group, p.Partition, &first, p.Heading); err != nil {
+			return nil, err
 		}
 		sum.Payments += p.Payments
 		sum.Accounts += p.Accounts
 		sum.Rejected += p.Rejected
 		sum.Compacted += p.Compacted
+		sum.Unbooked += p.Unbooked
 		sum.Missing += p.Missing
 		sum.Double += p.Double
 		sum.Wrong += p.Wrong
@@ -113,4 +98,14 @@ func Sum(group string, proofs []*ledger.Proof) (*ledger.Proof, error) {
 		}
 	}
 	return sum, nil
+}
+
+// agree compares a partition's heading, if it has one, with the first one that was found.
+func agree(group string, partition int32, first **ledger.Heading, heading *ledger.Heading) error {
+	*first = cmp.Or(*first, heading)
+	if heading != nil && *heading != **first {
+		return fmt.Errorf("ledger of group %q: partition %d begins with %q, others with %q", group, partition,
+			heading.Value(), (*first).Value())
+	}
+	return nil
 }

@@ -14,14 +14,19 @@ import (
 	"bizumctl/bizum/record"
 )
 
-// fold adds up partitions side by side, each in a book of its own. Only the sums of the books say what an account has:
-// its payments may be in any partition.
+// fold reads partitions side by side up to their stops, and counts.
 type fold struct {
 	topic  *consumer.Consumer
 	strict bool // ends at the first rejected message
 	report func(event.Event)
 
 	seen, bad, rounded atomic.Int64
+}
+
+// books are what a fold makes of partitions, a book for each. Only the sums of the books say what an account has: its
+// payments may be in any partition.
+type books struct {
+	*fold
 
 	mu    sync.Mutex
 	books []*bizum.Book
@@ -37,15 +42,26 @@ type ReplayConfig struct {
 
 // Replayed is what a topic adds up to.
 type Replayed struct {
-	Book                      *bizum.Book
-	Booked, Rejected, Rounded int64
+	Book *bizum.Book
+	Counts
+}
+
+// Counts are how many messages were added up, or not.
+type Counts struct{ Booked, Rejected, Rounded int64 }
+
+func (f *fold) counts() Counts {
+	return Counts{Booked: f.seen.Load(), Rejected: f.bad.Load(), Rounded: f.rounded.Load()}
 }
 
 // Replay adds up a topic when only the closing balances are wanted: its partitions in any order, side by side. When ctx
 // ends it returns what it has.
 func Replay(ctx context.Context, topic *consumer.Consumer, config ReplayConfig) (*Replayed, error) {
-	f := &fold{topic: topic, none: bizum.NewBook(config.Initial), strict: config.Strict, report: config.Report}
-	err := topic.RunEach(ctx, f.partition)
+	f := &books{fold: &fold{topic: topic, strict: config.Strict, report: config.Report},
+		none: bizum.NewBook(config.Initial)}
+	err := topic.RunEach(ctx, func(ctx context.Context, partition int32, from int64) error {
+		book := f.another()
+		return f.partition(ctx, partition, from, func(b *kafka.Batch) error { return f.batch(b, book) })
+	})
 	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
@@ -53,12 +69,11 @@ func Replay(ctx context.Context, topic *consumer.Consumer, config ReplayConfig) 
 	if merged != nil {
 		return nil, merged
 	}
-	return &Replayed{Book: book, Booked: f.seen.Load(), Rejected: f.bad.Load(), Rounded: f.rounded.Load()}, err
+	return &Replayed{Book: book, Counts: f.counts()}, err
 }
 
-// partition books a partition until its stop, if it has one.
-func (f *fold) partition(ctx context.Context, partition int32, from int64) error {
-	book := f.another()
+// partition hands over the batches of a partition until its stop, if it has one.
+func (f *fold) partition(ctx context.Context, partition int32, from int64, batch func(*kafka.Batch) error) error {
 	end := f.topic.StopOf(partition)
 	if from >= end {
 		return nil
@@ -69,7 +84,7 @@ func (f *fold) partition(ctx context.Context, partition int32, from int64) error
 	}
 	err = f.topic.Read(ctx, partition, position, func(b kafka.Batch) error {
 		b.Limit(from, end)
-		if err := f.batch(&b, book); err != nil {
+		if err := batch(&b); err != nil {
 			return err
 		}
 		if b.Next >= end {
@@ -84,7 +99,7 @@ func (f *fold) partition(ctx context.Context, partition int32, from int64) error
 }
 
 // another returns a book for one more partition.
-func (f *fold) another() *bizum.Book {
+func (f *books) another() *bizum.Book {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	book := f.none.Another()
@@ -93,7 +108,7 @@ func (f *fold) another() *bizum.Book {
 }
 
 // batch books a batch.
-func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
+func (f *books) batch(b *kafka.Batch, book *bizum.Book) error {
 	var postings [bizum.PrefetchMax]bizum.Posting
 	var offsets [bizum.PrefetchMax]int64
 	full, seen, rounded := 0, int64(0), int64(0)
@@ -130,12 +145,17 @@ func (f *fold) batch(b *kafka.Batch, book *bizum.Book) error {
 	if err := post(); err != nil {
 		return err
 	}
+	f.count(seen, rounded)
+	return nil
+}
+
+// count counts the payments of a batch.
+func (f *fold) count(seen, rounded int64) {
 	if seen > 0 {
 		f.topic.Seen()
 		f.seen.Add(seen)
 		f.rounded.Add(rounded)
 	}
-	return nil
 }
 
 func (f *fold) rejected(place record.Position, reason error, value []byte) error {
@@ -149,7 +169,7 @@ func (f *fold) rejected(place record.Position, reason error, value []byte) error
 }
 
 // merged returns the sum of the books.
-func (f *fold) merged() (*bizum.Book, error) {
+func (f *books) merged() (*bizum.Book, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	sum := f.none

@@ -72,12 +72,13 @@ type Consumer struct {
 	ended    chan struct{} // closed when no more batches are taken
 
 	patience    patience
-	resumed     sync.Once     // is reported
-	members     *kafka.Group  // of a run in a group
-	awaiting    bool          // for the group to come to the stops
-	moved       chan struct{} // has one when we have committed the position of a stop
-	uncommitted atomic.Int64  // records that were handled, and whose position could not be committed at the end
-	seen        func()        // of a run that does not hand over record by record
+	resumed     sync.Once       // is reported
+	members     *kafka.Group    // of a run in a group
+	awaiting    bool            // for the group to come to the stops
+	moved       chan struct{}   // has one when we have committed the position of a stop
+	uncommitted atomic.Int64    // records that were handled, and whose position could not be committed at the end
+	seenFrom    map[int32]int64 // by partition; what comes before is not seen
+	seen        func()          // of a run that does not hand over record by record
 }
 
 // Open waits for the topic, unless Exit is set, and finds out where to start and to stop. The error is ErrDone when the
@@ -162,6 +163,21 @@ func (c *Consumer) setStops(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// SeenFrom returns where a bound is in the partitions that there were at the start. What Run hands over before it is not
+// taken for something that a person sees.
+func (c *Consumer) SeenFrom(ctx context.Context, b Bound) (map[int32]int64, error) {
+	offsets := make(map[int32]int64)
+	for p := range c.starts {
+		offset, err := b.resolve(ctx, c.cluster, c.config.Topic, p, c.config.Now())
+		if err != nil {
+			return nil, err
+		}
+		offsets[p] = offset
+	}
+	c.seenFrom = offsets
+	return offsets, nil
 }
 
 // Starts returns where the partitions that there were at the start are read from.

@@ -175,10 +175,12 @@ func (c *Consumer) handleAll(ctx context.Context, handle func(*record.Record) er
 
 // handleBatch handles a batch's records up to the partition's stop, and returns the position after the last of them.
 func (c *Consumer) handleBatch(d *delivery, handle func(*record.Record) error) (position int64, seen int, err error) {
-	stop := c.StopOf(d.Partition)
+	stop, seenFrom := c.StopOf(d.Partition), c.seenFrom[d.Partition]
 	d.Limit(d.first, stop)
 	for r := range d.Records {
-		seen++
+		if r.Offset >= seenFrom {
+			seen++
+		}
 		if err := handle(r); err != nil {
 			position := r.Offset
 			if errors.Is(err, ErrDone) {

@@ -27,6 +27,9 @@ type Config struct {
 	Keep      int64  // bytes of each partition, the last ones; 0: all. What is compacted is kept
 }
 
+// ClusterID is how all embedded brokers name their cluster.
+const ClusterID = "kfake"
+
 // Broker is a running broker.
 type Broker struct {
 	cluster *kfake.Cluster
@@ -50,6 +53,7 @@ func (c Config) Start() (*Broker, error) {
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1)
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
+		kfake.ClusterID(ClusterID),
 		kfake.MaxVersions(versions),
 		kfake.DefaultNumPartitions(1),
 		kfake.GroupMinSessionTimeout(100 * time.Millisecond), // tests do not wait long for a dead member

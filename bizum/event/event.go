@@ -70,6 +70,12 @@ type (
 		Dir       string
 		Partition int32
 	}
+	// FilesBegun means that files will come, and when one is closed.
+	FilesBegun struct {
+		Dir, Format    string
+		Records, Bytes int64
+		Age            time.Duration
+	}
 	// FileClosed means that a file is complete and has its name.
 	FileClosed struct {
 		Name           string
@@ -85,6 +91,8 @@ type (
 
 // Of sending.
 type (
+	// TopicRecreated means that a topic which was there is gone, and was made again.
+	TopicRecreated struct{ Topic string }
 	// Behind means that the broker does not take records as fast as was asked for.
 	Behind struct {
 		PerSecond float64 // asked for
@@ -116,8 +124,10 @@ func (WaitingForLedger) event()    {}
 func (LedgerNotice) event()        {}
 func (ForeignFiles) event()        {}
 func (WaitingForWriter) event()    {}
+func (FilesBegun) event()          {}
 func (FileClosed) event()          {}
 func (Filing) event()              {}
+func (TopicRecreated) event()      {}
 func (Behind) event()              {}
 func (RejectedLine) event()        {}
 func (Sending) event()             {}

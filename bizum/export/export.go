@@ -61,6 +61,10 @@ func Run(ctx context.Context, cluster *kafka.Cluster, topic *consumer.Consumer, 
 		}
 		return nil, err
 	}
+	if len(topic.Stops()) == 0 { // else they come at once
+		config.Report(event.FilesBegun{Dir: config.Dir, Format: config.File.Format, Records: config.Records,
+			Bytes: config.Bytes, Age: config.Age})
+	}
 	x := &export{topic: topic, config: config, folder: folder, began: config.Now()}
 	if config.Group != "" {
 		err = consumer.Failure(x.claims(ctx))

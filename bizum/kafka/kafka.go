@@ -424,6 +424,7 @@ func reason(err error) error {
 		refused *AccessError
 		denied  *DeniedError
 		told    *advertisedError
+		missing missingTopicError
 	)
 	switch {
 	case errors.As(err, &refused):
@@ -432,6 +433,8 @@ func reason(err error) error {
 		return denied
 	case errors.As(err, &told):
 		return told
+	case errors.As(err, &missing):
+		return missing
 	case errors.As(err, &peer):
 		return peer
 	case errors.As(err, &lookup):

@@ -78,6 +78,9 @@ const verifyTimeout = time.Second
 // Verify returns a LostError if the topic that acknowledged the Writer's records was deleted, or recreated. It is for the
 // end of a run, also of one whose ctx has ended; a broker that does not respond in time is no error.
 func (w *Writer) Verify(ctx context.Context) error {
+	if gone := w.gone.Load(); gone > 0 {
+		return &LostError{w.topic, gone, ErrNewTopic}
+	}
 	return w.verify(context.WithoutCancel(ctx), w.senders[0].partition)
 }
 
@@ -106,7 +109,7 @@ func (s *partitionSender) failure(err error) error {
 	if lost := w.verify(w.ctx, s.partition); lost != nil {
 		return lost
 	}
-	err = w.cluster.needs(err, writes(w.topic), idempotent, transacts(w.producer.TransactionalID))
+	err = w.cluster.needs(err, writes(w.topic), idempotent, transacts(s.producer.TransactionalID))
 	return fmt.Errorf("writing to %s/%d: %w", w.topic, s.partition, reason(err))
 }
 

@@ -24,6 +24,8 @@ import (
 type partitionSender struct {
 	writer      *Writer
 	partition   int32
+	producer    Producer
+	topicID     string              // of the topic that it writes to, if it may begin again with another
 	open        *producerBatch      // being filled by Append
 	first       float64             // share of the limits at which the first batch is full; then 0
 	queue       chan *producerBatch // full, to be sent
@@ -130,7 +132,7 @@ func (s *partitionSender) send(b *producerBatch) error {
 	w := s.writer
 	blocked := time.AfterFunc(w.cluster.limits.patience, func() { s.wait.report(nil) })
 	defer blocked.Stop()
-	err := s.conn.produce(w.producer.TransactionalID, w.topic, s.partition, b.sealed, func(offset int64, err error) {
+	err := s.conn.produce(s.producer.TransactionalID, w.topic, s.partition, b.sealed, func(offset int64, err error) {
 		s.responses <- response{b, offset, err} // has room for all that are outstanding
 	})
 	if err == nil {
@@ -152,7 +154,7 @@ func (s *partitionSender) connect() error {
 	w, partition := s.writer, s.partition
 	conn, err := await(w.ctx, func() (*produceConn, error) {
 		conn, err := w.cluster.produceConn(w.topic, partition)
-		if err == nil {
+		if err == nil && w.missing == nil { // else beginAgain compares
 			err = w.checkTopic(partition)
 		}
 		return conn, err
@@ -168,7 +170,7 @@ func (s *partitionSender) seal(b *producerBatch) (err error) {
 	if b.sealed != nil {
 		return nil
 	}
-	p := s.writer.producer
+	p := s.producer
 	compressor := s.writer.compressor()
 	defer s.writer.giveBack(compressor)
 	b.sealed, err = b.records.Seal(batch.Producer{ID: p.ID, Epoch: p.Epoch, Sequence: b.sequence,
@@ -227,8 +229,45 @@ func (s *partitionSender) recover(cause error) error {
 		return cause
 	}
 	_, err := retry(s.writer.ctx, s.writer.cluster, retryPause, s.silent,
-		func() (struct{}, error) { return struct{}{}, s.resend() })
+		func() (struct{}, error) {
+			err := s.resend()
+			missing := errors.Is(err, sarama.ErrUnknownTopicOrPartition)
+			if s.writer.missing == nil || !missing && !errors.Is(err, sarama.ErrOutOfOrderSequenceNumber) {
+				return struct{}{}, err
+			}
+			if missing {
+				s.writer.missing(s.writer.ctx)
+			}
+			again, failed := s.beginAgain()
+			if failed == nil && again {
+				err = s.resend()
+			}
+			return struct{}{}, cmp.Or(failed, err)
+		})
 	return err
+}
+
+// beginAgain waits for the topic, and reports whether it is a new one, which has nothing of what was sent. Then what is not
+// acknowledged is numbered from 0 on, by a new producer: a broker that has forgotten the topic may have given our id to
+// another one, and an empty log takes no other first number (KAFKA-15591).
+func (s *partitionSender) beginAgain() (again bool, err error) {
+	w := s.writer
+	_, id, err := w.cluster.Identity(w.ctx, w.topic)
+	if err != nil || id == s.topicID {
+		return false, err
+	}
+	producer, err := persist(w.ctx, w.cluster, func() (Producer, error) { return w.cluster.newProducer(w.topic) })
+	if err != nil {
+		return false, err
+	}
+	if w.id.CompareAndSwap(s.topicID, id) {
+		w.gone.Store(w.acks.Load())
+	}
+	s.topicID, s.producer, s.sequence, s.next, s.known = id, producer, 0, 0, false
+	for _, b := range s.inFlight {
+		b.sealed, b.sequence, s.sequence = nil, s.sequence, after(s.sequence, b.records.Len())
+	}
+	return true, nil
 }
 
 // silent returns how long the broker that resend waits for has been silent. Any goroutine may call it.

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -72,11 +73,26 @@ func connected(address string, conf *sarama.Config) (*sarama.Broker, error) {
 // refresh updates the metadata of a topic. A partition without a leader is no error here.
 func (c *Cluster) refresh(topic string) error {
 	err := c.client.RefreshMetadata(topic)
-	if errors.Is(err, sarama.ErrLeaderNotAvailable) {
+	switch {
+	case errors.Is(err, sarama.ErrLeaderNotAvailable):
 		return nil
+	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
+		return missingTopicError(topic)
 	}
 	return err
 }
+
+// missingTopicError names a topic that does not exist. It is a sarama.ErrUnknownTopicOrPartition.
+type missingTopicError string
+
+func (e missingTopicError) Error() string {
+	return fmt.Sprintf("topic %q does not exist; produce makes it (a broker without a folder forgets it when it stops)",
+		string(e))
+}
+
+func (missingTopicError) Is(target error) bool { return target == ErrNoTopic }
+
+func (missingTopicError) Unwrap() error { return sarama.ErrUnknownTopicOrPartition }
 
 // admin returns a client for the controller, which sarama looks up only along with a topic.
 func (c *Cluster) admin(topic string) (sarama.ClusterAdmin, error) {

@@ -37,6 +37,9 @@ type WriterConfig struct {
 	// GiveUp is how long a broker may return retriable errors before that is an error; 0: 2 minutes, as in Java's
 	// client (delivery.timeout.ms). A broker that is down is waited for without limit.
 	GiveUp time.Duration
+	// Missing is called when the topic does not exist any more, and may create it again. What the new one lacks and was not
+	// acknowledged is then written to it. Missing is called from several goroutines; nil: the topic is waited for.
+	Missing func(context.Context)
 	// Producer is for transactions that the caller begins and ends; without a TransactionalID the Writer requests a
 	// producer id of its own. An epoch may have only one Writer for a partition, in all its transactions: the sequence
 	// numbers of a second one would begin at 0, and the broker would take its records for duplicates.
@@ -73,8 +76,7 @@ type Writer struct {
 	codec   batch.Codec
 	giveUp  time.Duration
 	records int // limit of a batch
-
-	producer Producer
+	missing func(context.Context)
 
 	senders []*partitionSender
 	// compressors are as many as can run at once, not one a partition: a gzip encoder takes a MiB. Nil is one to be
@@ -88,6 +90,7 @@ type Writer struct {
 	cancel   context.CancelFunc
 	pending  atomic.Int64 // records queued, not acknowledged
 	acks     atomic.Int64 // records acknowledged
+	gone     atomic.Int64 // of them, by topics that are gone
 	id       atomic.Value // string, of the topic, once known
 	progress chan struct{}
 	failed   chan struct{} // closed when err is set
@@ -135,11 +138,20 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 	if err != nil {
 		return nil, fmt.Errorf("beginning to write to %q: %w", topic, reason(c.needs(err, writes(topic), idempotent)))
 	}
+	topicID := ""
+	if config.Missing != nil {
+		if _, topicID, err = c.Identity(ctx, topic); err != nil {
+			return nil, err
+		}
+	}
 	w := &Writer{
 		cluster: c, topic: topic, acked: config.Acked, codec: codec, giveUp: cmp.Or(config.GiveUp, 2*time.Minute),
 		records:  cmp.Or(config.Records, batchRecords),
-		producer: producer,
+		missing:  config.Missing,
 		progress: make(chan struct{}, 1), failed: make(chan struct{}),
+	}
+	if topicID != "" {
+		w.id.Store(topicID)
 	}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
 	batches := len(partitions) + inFlightMax + 2 // one a partition to fill, and those in flight
@@ -153,7 +165,8 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 		w.compressors <- nil
 	}
 	for i, p := range partitions {
-		s := &partitionSender{writer: w, partition: p, wait: wait{cluster: c}, first: float64(i+1) / float64(len(partitions)),
+		s := &partitionSender{writer: w, partition: p, producer: producer, topicID: topicID, wait: wait{cluster: c},
+			first: float64(i+1) / float64(len(partitions)),
 			queue: make(chan *producerBatch, batches), responses: make(chan response, inFlightMax)}
 		w.senders = append(w.senders, s)
 		go s.run()

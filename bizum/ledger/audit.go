@@ -33,6 +33,7 @@ type Proof struct {
 	Rejected  int64
 	Accounts  int
 	Compacted int64 // payments whose entries compaction has taken, which later ones stand for
+	Unbooked  int64 // messages from To on, up to the source's end when the audit began
 
 	Missing, Double, Wrong int64
 	First                  [3]string // of each of them
@@ -61,6 +62,7 @@ type auditor struct {
 	ledger   *cursor
 	rejected *cursor
 	start    int64              // of the source
+	end      int64              // of the source
 	counted  int64              // the highest offset that the group's position says is booked
 	owed     map[string]*absent // accounts with payments that have no entry, and none after them
 }
@@ -105,7 +107,7 @@ func (a *Audit) Partition(ctx context.Context, number int32, log Log) (*Proof, e
 	if err != nil {
 		return nil, err
 	}
-	k := &auditor{Audit: a, log: log, number: number, start: start, counted: counted, owed: make(map[string]*absent),
+	k := &auditor{Audit: a, log: log, number: number, start: start, end: end, counted: counted, owed: make(map[string]*absent),
 		proof: &Proof{Partition: number, From: start, To: committed}}
 	return k.proof, k.run(ctx)
 }
@@ -134,6 +136,9 @@ func (k *auditor) run(ctx context.Context) error {
 	defer k.ledger.stop()
 	defer k.rejected.stop()
 	if found, err := k.heading(); !found {
+		if err == nil {
+			err = k.read(ctx, func(*record.Record) error { return nil }) // nothing is booked yet
+		}
 		return err
 	}
 	k.before()
@@ -202,25 +207,35 @@ func (k *auditor) before() {
 	}
 }
 
-var errThere = errors.New("at the group's position")
+var errThere = errors.New("at the end")
 
 // compare goes through the source up to the group's position.
-func (k *auditor) compare(ctx context.Context) error {
-	if k.start >= k.proof.To {
+func (k *auditor) compare(ctx context.Context) error { return k.read(ctx, k.message) }
+
+// read calls booked for the source's messages up to the group's position, and counts those after it.
+func (k *auditor) read(ctx context.Context, booked func(*record.Record) error) error {
+	if k.start >= k.end {
 		return nil
 	}
 	err := k.log.ReadSource(ctx, k.start, func(next int64, records iter.Seq[*record.Record]) error {
 		before := k.proof.Payments
 		defer func() { k.Progress(int(k.proof.Payments - before)) }()
-		for r := range ahead(k.book, records) {
-			if r.Offset >= k.proof.To {
-				break
-			}
-			if err := k.message(r); err != nil {
-				return err
+		if k.book != nil {
+			records = ahead(k.book, records)
+		}
+		for r := range records {
+			switch {
+			case r.Offset >= k.end:
+				return errThere
+			case r.Offset >= k.proof.To:
+				k.proof.Unbooked++
+			default:
+				if err := booked(r); err != nil {
+					return err
+				}
 			}
 		}
-		if next >= k.proof.To {
+		if next >= k.end {
 			return errThere
 		}
 		return nil

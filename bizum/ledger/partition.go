@@ -9,6 +9,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"bizumctl/bizum"
 	"bizumctl/bizum/record"
 )
@@ -410,9 +412,9 @@ func (p *partition) noticeStart() {
 	switch accounts := p.state.book.Len(); {
 	case accounts == 1:
 		account := p.state.book.Accounts()[0]
-		p.notice("going on at offset %d: account %s has %v €", p.position, account.Name, account.Balance)
+		p.notice("going on at offset %d: account %s has %s", p.position, account.Name, account.Balance.AppendEuros(nil))
 	case accounts > 1:
-		p.notice("going on at offset %d: %d accounts", p.position, accounts)
+		p.notice("going on at offset %d: %s accounts", p.position, humanize.Comma(int64(accounts)))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/kafka"
 )
 
@@ -21,6 +22,16 @@ func EnsureTopic(ctx context.Context, cluster *kafka.Cluster, topic string, part
 	created, err = cluster.CreateTopic(ctx, topic,
 		kafka.TopicSpec{Partitions: int32(partitions), Settings: map[string]string{"retention.ms": "-1"}})
 	return partitions, created, err
+}
+
+// Recreate returns what creates a topic again that is gone, as EnsureTopic does, for kafka.WriterConfig.
+func Recreate(cluster *kafka.Cluster, topic string, partitions int, report func(event.Event)) func(context.Context) {
+	return func(ctx context.Context) {
+		_, created, err := EnsureTopic(ctx, cluster, topic, partitions)
+		if err == nil && created { // else the writer goes on waiting, and says so
+			report(event.TopicRecreated{Topic: topic})
+		}
+	}
 }
 
 // topicSink puts messages into a topic.

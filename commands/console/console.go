@@ -3,7 +3,6 @@
 package console
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -69,15 +68,17 @@ type Options struct {
 // Console is the screen: standard output for one goroutine, notices from any.
 type Console struct {
 	stdout   io.Writer
-	out      *bufio.Writer
+	rows     rows
 	terminal bool       // standard output is one
-	width    func() int // of standard output, in columns
+	width    func() int // of standard output, in columns; 0: without end
 	paint    palette
 	quiet    bool
+	onePlace bool // both streams go to the same: mu guards them together
 
 	mu            sync.Mutex
 	notices       io.Writer
-	noticesScreen bool // standard error is a terminal
+	noticesScreen bool       // standard error is a terminal
+	noticesWidth  func() int // of standard error; 0: without end
 	warn, fault   *color.Color
 	progress      string // the line that the next notice has to make room for
 	progressed    time.Time
@@ -101,8 +102,9 @@ func New(o Options) *Console {
 	stdout, terminal := screen(o.Stdout)
 	stderr, noticesScreen := screen(o.Stderr)
 	c := &Console{
-		stdout: o.Stdout, out: bufio.NewWriterSize(stdout, 64<<10), terminal: terminal, width: widthOf(o, terminal),
-		notices: stderr, noticesScreen: noticesScreen, quiet: o.Quiet, now: o.Now,
+		stdout: o.Stdout, rows: rows{to: stdout}, terminal: terminal, width: widthOf(o.Stdout, terminal, o.Getenv),
+		notices: stderr, noticesScreen: noticesScreen, noticesWidth: widthOf(o.Stderr, noticesScreen, o.Getenv),
+		onePlace: onePlace(o.Stdout, o.Stderr) || terminal && noticesScreen, quiet: o.Quiet, now: o.Now,
 		progressed: o.Now(), // the first progress has to wait as well
 	}
 	onOut, onErr := o.Color.on(o.Getenv, terminal), o.Color.on(o.Getenv, noticesScreen)
@@ -124,17 +126,20 @@ func screen(w io.Writer) (io.Writer, bool) {
 	return colorable.NewColorable(file), true
 }
 
-// widthOf measures a terminal each time, for a window may be resized. What is no terminal has COLUMNS or 80.
-func widthOf(o Options, terminal bool) func() int {
+// widthOf measures a terminal each time, for a window may be resized. One that does not know has COLUMNS or 80. What is no
+// terminal, such as a file or a pipe, has no end.
+func widthOf(stream io.Writer, terminal bool, getenv func(string) string) func() int {
+	file, ok := stream.(*os.File)
+	if !ok || !terminal {
+		return func() int { return 0 }
+	}
 	fallback := 80
-	if width, err := strconv.Atoi(o.Getenv("COLUMNS")); err == nil && width > 0 {
+	if width, err := strconv.Atoi(getenv("COLUMNS")); err == nil && width > 0 {
 		fallback = width
 	}
 	return func() int {
-		if file, ok := o.Stdout.(*os.File); ok && terminal {
-			if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
-				return width
-			}
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			return width
 		}
 		return fallback
 	}
@@ -150,28 +155,8 @@ func brush(on bool, attributes ...color.Attribute) *color.Color {
 	return c
 }
 
-// Line writes one line of data, which the caller has formatted without its newline.
-func (c *Console) Line(data []byte) error {
-	if c.terminal {
-		data = appendSafe(nil, data)
-	}
-	if _, err := c.out.Write(data); err != nil {
-		return c.writeError(err)
-	}
-	return c.writeError(c.out.WriteByte('\n'))
-}
-
-// painted writes a line, with its newline, that is escaped already and perhaps coloured.
-func (c *Console) painted(line []byte) error {
-	_, err := c.out.Write(line)
-	return c.writeError(err)
-}
-
-// Flush shows what was written so far.
-func (c *Console) Flush() error { return c.writeError(c.out.Flush()) }
-
-func (c *Console) writeError(err error) error {
-	if errors.Is(err, syscall.EPIPE) || c.terminal && errors.Is(err, syscall.EIO) { // the window was closed
+func writeError(err error) error {
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) { // a pipe, or the window, was closed
 		return ErrClosedPipe
 	}
 	if err != nil {
@@ -188,18 +173,63 @@ func (c *Console) Noticef(format string, args ...any) {
 }
 
 func (c *Console) notice(paint *color.Color, text string) {
-	text = c.escaped(text)
-	if paint != nil {
-		text = paint.Sprint(text)
-	}
-	c.write(text)
-}
-
-func (c *Console) write(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clearProgress()
-	fmt.Fprintf(c.notices, "bizumctl: %s\n", text)
+	lines := c.lines(text)
+	for i := range lines {
+		if i == 0 {
+			lines[i] = strings.TrimPrefix(lines[i], speaker)
+		}
+		if paint != nil {
+			lines[i] = paint.Sprint(lines[i])
+		}
+	}
+	_, _ = io.WriteString(c.notices, speaker+strings.Join(lines, "\n")+"\n")
+}
+
+// speaker begins a notice.
+const speaker = "bizumctl: "
+
+// lines returns a notice as it is shown: on a terminal escaped, and broken between words.
+func (c *Console) lines(text string) []string {
+	text = speaker + text
+	if !c.noticesScreen {
+		return []string{text}
+	}
+	return wrap(string(appendSafe(nil, []byte(text))), c.noticesWidth()-1)
+}
+
+// wrap breaks a line between words, so that the terminal does not break one. The lines after the first are indented. A
+// command of ours, which may be copied, stays in one piece.
+func wrap(text string, columns int) (lines []string) {
+	const indent = "  "
+	line := ""
+	for _, word := range pieces(text) {
+		switch joined := line + " " + word; {
+		case line == "":
+			line = word
+		case runewidth.StringWidth(joined) <= columns:
+			line = joined
+		default:
+			lines, line = append(lines, line), indent+word
+		}
+	}
+	return append(lines, line)
+}
+
+// pieces splits a text into words, amounts and commands of ours.
+func pieces(text string) (pieces []string) {
+	command := false
+	for word := range strings.SplitSeq(text, " ") {
+		if command || len(pieces) > 0 && strings.HasPrefix(word, "€") {
+			pieces[len(pieces)-1] += " " + word
+		} else {
+			pieces = append(pieces, word)
+		}
+		command = (command || word == "bizumctl") && !strings.ContainsAny(word[max(len(word)-1, 0):], ",;")
+	}
+	return pieces
 }
 
 // Log returns a writer that shows the lines of the Kafka client's log as notices, even when the console is quiet.
@@ -214,7 +244,12 @@ func (w logWriter) Write(line []byte) (int, error) {
 
 // Error shows the error that ends the run, and what to do about it.
 func (c *Console) Error(err error, hint string) {
-	c.write(c.fault.Sprint("error:") + " " + c.escaped(err.Error()))
+	const word = "error:"
+	c.mu.Lock()
+	c.clearProgress()
+	text := strings.Join(c.lines(word+" "+err.Error()), "\n")
+	_, _ = fmt.Fprintln(c.notices, strings.Replace(text, word, c.fault.Sprint(word), 1))
+	c.mu.Unlock()
 	if hint != "" {
 		c.notice(nil, "hint: "+hint)
 	}
@@ -252,12 +287,19 @@ func (c *Console) ShowProgress(text string) {
 	defer c.mu.Unlock()
 	c.progressed = c.now()
 	if !c.noticesScreen {
-		fmt.Fprintf(c.notices, "bizumctl: %s\n", text)
+		_, _ = io.WriteString(c.notices, speaker+text+"\n")
 		return
 	}
 	c.clearProgress()
-	c.progress = runewidth.Truncate("bizumctl: "+text, c.width()-1, "…")
+	c.progress = runewidth.Truncate(speaker+text, c.noticesWidth()-1, "…")
 	fmt.Fprint(c.notices, c.progress)
+}
+
+// EndProgress takes the line of progress away, when nothing follows it.
+func (c *Console) EndProgress() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clearProgress()
 }
 
 // clearProgress makes room. The line never wraps, so one return and blanks take it away on any terminal.

@@ -2,8 +2,6 @@ package console
 
 import (
 	"fmt"
-	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"bizumctl/bizum/event"
@@ -13,7 +11,7 @@ import (
 func (c *Console) Report(e event.Event) {
 	switch e := e.(type) {
 	case event.WaitingForTopic:
-		c.Noticef("waiting for topic %q to be made at %s", e.Topic, e.Brokers)
+		c.Noticef("waiting for topic %q to be made at %s; produce makes it", e.Topic, e.Brokers)
 	case event.WaitingForRecords:
 		c.Noticef("waiting for bizums in topic %q at %s", e.Topic, e.Brokers)
 	case event.WaitingForGroup:
@@ -42,16 +40,21 @@ func (c *Console) Report(e event.Event) {
 		c.foreign(e)
 	case event.WaitingForWriter:
 		c.Noticef("waiting for the process that writes partition %d of folder %s", e.Partition, e.Dir)
+	case event.FilesBegun:
+		c.Noticef("writing files of %s into folder %s: each appears after %s, at %s or at %s", e.Format, e.Dir,
+			Duration(e.Age), Plural(e.Records, "message", "messages"), Size(e.Bytes))
 	case event.FileClosed:
 		c.closed(e)
 	case event.Filing:
 		c.filing(e)
+	case event.TopicRecreated:
+		c.Noticef("topic %q was gone, as after a restart of a broker without a folder: made it again", e.Topic)
 	case event.Behind:
-		c.Noticef("cannot keep %s/s: %v behind, and catching up as fast as the broker takes it",
-			strconv.FormatFloat(e.PerSecond, 'f', -1, 64), e.By.Round(time.Millisecond))
+		c.Noticef("cannot keep %s: %s behind, and catching up as fast as the broker takes it", AskedRate(e.PerSecond),
+			Duration(e.By))
 	case event.Sending:
-		c.ShowProgress(fmt.Sprintf("%d sent, %.0f/s, %.1f MB/s, %d in flight, p99 %v", e.Acknowledged, e.PerSecond,
-			e.BytesPerSecond/1e6, e.InFlight, e.P99))
+		c.ShowProgress(fmt.Sprintf("%s sent, %s, %s/s, %s in flight, p99 %s", Count(e.Acknowledged), Rate(e.PerSecond),
+			Size(e.BytesPerSecond), Count(e.InFlight), Duration(e.P99)))
 	default:
 		panic(fmt.Sprintf("console: internal error: no words for %T", e))
 	}
@@ -83,7 +86,7 @@ func (c *Console) foreign(e event.ForeignFiles) {
 	const maxNames = 5
 	names := e.Names
 	if more := len(names) - maxNames; more > 0 {
-		names = append(names[:maxNames:maxNames], fmt.Sprintf("and %d more", more))
+		names = append(names[:maxNames:maxNames], fmt.Sprintf("and %s more", Count(more)))
 	}
 	c.Noticef("folder %s: left alone what is not ours: %q", e.Dir, names)
 }
@@ -91,31 +94,15 @@ func (c *Console) foreign(e event.ForeignFiles) {
 func (c *Console) closed(e event.FileClosed) {
 	rejected := ""
 	if e.Rejected > 0 {
-		rejected = fmt.Sprintf(", %d rejected", e.Rejected)
+		rejected = fmt.Sprintf(", %s rejected", Count(e.Rejected))
 	}
-	c.Noticef("closed %s: %s%s, %s", e.Name, Plural(e.Rows, "bizum", "bizums"), rejected, size(e.Bytes))
+	c.Noticef("closed %s: %s%s, %s", e.Name, Plural(e.Rows, "bizum", "bizums"), rejected, Size(e.Bytes))
 }
 
 // filing shows progress on a terminal only: files are noticed as they are closed.
 func (c *Console) filing(e event.Filing) {
 	if c.noticesScreen && c.ProgressDue() {
-		c.ShowProgress(fmt.Sprintf("%s filed, %.0f/s", Plural(e.Rows, "bizum", "bizums"),
-			float64(e.Rows)/e.Elapsed.Seconds()))
+		c.ShowProgress(fmt.Sprintf("%s filed, %s", Plural(e.Rows, "bizum", "bizums"),
+			Rate(float64(e.Rows)/e.Elapsed.Seconds())))
 	}
-}
-
-// Plural returns a number of things.
-func Plural[N int | int32 | int64](n N, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// size returns a number of bytes in few digits.
-func size(bytes int64) string {
-	if bytes < 1e6 {
-		return fmt.Sprintf("%.1f kB", float64(bytes)/1e3)
-	}
-	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }

@@ -30,7 +30,7 @@ func TestReport(t *testing.T) {
 		event event.Event
 		want  string
 	}{
-		{event.WaitingForTopic{Topic: "t", Brokers: "b:1"}, `waiting for topic "t" to be made at b:1`},
+		{event.WaitingForTopic{Topic: "t", Brokers: "b:1"}, `waiting for topic "t" to be made at b:1; produce makes it`},
 		{event.WaitingForRecords{Topic: "t", Brokers: "b:1"}, `waiting for bizums in topic "t" at b:1`},
 		{event.WaitingForPartition{Group: "g", Topic: "t"},
 			`the other members of group "g" have all partitions of "t"; waiting for one`},
@@ -55,13 +55,17 @@ func TestReport(t *testing.T) {
 		{event.ForeignFiles{Dir: "d", Names: []string{"a", "b", "c", "d", "e", "f", "g"}},
 			`folder d: left alone what is not ours: ["a" "b" "c" "d" "e" "and 2 more"]`},
 		{event.WaitingForWriter{Dir: "d", Partition: 2}, `waiting for the process that writes partition 2 of folder d`},
+		{event.FilesBegun{Dir: "d", Format: "csv", Records: 1_000_000, Bytes: 128e6, Age: time.Minute},
+			`writing files of csv into folder d: each appears after 1m, at 1,000,000 messages or at 128.0 MB`},
 		{event.FileClosed{Name: "f", Rows: 1, Bytes: 1234}, `closed f: 1 bizum, 1.2 kB`},
 		{event.FileClosed{Name: "f", Rows: 2, Rejected: 3, Bytes: 12_345_678}, `closed f: 2 bizums, 3 rejected, 12.3 MB`},
 		{event.Filing{Rows: 5, Elapsed: time.Second}, ``}, // on a terminal only
+		{event.TopicRecreated{Topic: "t"},
+			`topic "t" was gone, as after a restart of a broker without a folder: made it again`},
 		{event.Behind{PerSecond: 0.5, By: 1234567 * time.Microsecond},
-			`cannot keep 0.5/s: 1.235s behind, and catching up as fast as the broker takes it`},
+			`cannot keep 0.5/s: 1.23s behind, and catching up as fast as the broker takes it`},
 		{event.Sending{Acknowledged: 10, InFlight: 2, PerSecond: 4, BytesPerSecond: 2.5e6, P99: time.Millisecond},
-			`10 sent, 4/s, 2.5 MB/s, 2 in flight, p99 1ms`},
+			`10 sent, 4.000/s, 2.5 MB/s, 2 in flight, p99 1ms`},
 	}
 	seen := make(map[string]bool)
 	for _, c := range cases {

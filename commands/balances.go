@@ -1,0 +1,163 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"bizumctl/bizum"
+	"bizumctl/bizum/balance"
+	"bizumctl/bizum/consumer"
+	"bizumctl/bizum/format"
+	"bizumctl/bizum/kafka"
+	"bizumctl/commands/console"
+)
+
+type balancesOptions struct {
+	cluster clusterOptions
+	initial bizum.Amount
+	account string
+	by      string // a column: cuenta, nombre or concepto
+	group   string // whose ledger is read; "": the topic is added up
+	output  string
+	bad     string
+}
+
+func newBalances(env Env) *cli.Command {
+	o := balancesOptions{cluster: defaultCluster(), initial: defaultBalance().initial, by: "cuenta", output: "table",
+		bad: "skip"}
+	return &cli.Command{
+		Name: "balances", Usage: "list the closing balances",
+		Description: examples("Lists what every account has now: by adding up the topic, or from a group's ledger.",
+			"bizumctl balances -o csv > saldos.csv   of all accounts, however many",
+			"bizumctl balances --group caja          from the ledger, and how far it has come",
+			"bizumctl balances --by nombre           who has sent and received how much"),
+		Flags: append([]cli.Flag{
+			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with"},
+			&cli.StringFlag{Name: "account", Destination: &o.account, Usage: "only account `NAME`"},
+			&cli.StringFlag{Name: "by", Value: o.by, Destination: &o.by,
+				Usage: "`WHAT`: cuenta for balances, nombre or concepto for totals"},
+			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
+				Usage: "read the ledger of group `NAME`"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
+				Usage: "`FORMAT`: table, csv, json"},
+			badFlag(&o.bad),
+		}, o.cluster.flags()...),
+		Action: func(c *cli.Context) error {
+			if o.group != "" && (o.by != "cuenta" || c.IsSet("initial") || c.IsSet("bad")) {
+				return misuse("--group reads a ledger as it is: leave out --by, --initial and --bad")
+			}
+			err := o.run(c.Context, env, newConsole(env, o.cluster.speech))
+			if err != nil && c.Context.Err() != nil { // not 0, as elsewhere: these are data, and not all of them
+				return errors.New("interrupted: nothing is listed")
+			}
+			return err
+		},
+	}
+}
+
+func (o *balancesOptions) run(ctx context.Context, env Env, screen *console.Console) error {
+	if err := checkView(o.output, o.bad, false, 0, "table", "csv", "json"); err != nil {
+		return err
+	}
+	if err := oneOf("by", o.by, "cuenta", "nombre", "concepto"); err != nil {
+		return err
+	}
+	cluster, err := o.cluster.open(ctx, env, screen)
+	if err != nil {
+		return err
+	}
+	defer cluster.Close()
+	if o.group != "" {
+		return o.fromLedger(ctx, cluster, screen)
+	}
+	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0), Exit: true,
+		Now: env.Now, Report: screen.Report})
+	if err != nil {
+		return err
+	}
+	if o.by != "cuenta" {
+		return o.totals(ctx, topic, screen)
+	}
+	replayed, err := balance.Replay(ctx, topic,
+		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report})
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return err
+	}
+	return o.list(screen, balance.Accounts(o.account, replayed.Book),
+		console.Plural(replayed.Booked, "bizum", "bizums")+exceptions(replayed.Rounded, replayed.Rejected)+", ")
+}
+
+// fromLedger lists what a ledger has, and says how far its partitions have come.
+func (o *balancesOptions) fromLedger(ctx context.Context, cluster *kafka.Cluster, screen *console.Console) error {
+	if err := checkGroup(o.cluster.topic, o.group); err != nil {
+		return err
+	}
+	closings, err := balance.ReadClosing(ctx, cluster, o.cluster.topic, o.group)
+	if err != nil {
+		return newLedger(err)
+	}
+	var books []*bizum.Book
+	for p, c := range closings {
+		books = append(books, c.Book)
+		screen.Noticef("%s/%d: booked up to offset %d, %s behind", o.cluster.topic, p, c.Position,
+			console.Count(max(c.End-c.Position, 0)))
+	}
+	return o.list(screen, balance.Accounts(o.account, books...), "")
+}
+
+// list shows balances, and sums them up.
+func (o *balancesOptions) list(screen *console.Console, accounts []bizum.Account, counted string) error {
+	if o.account != "" && len(accounts) == 0 {
+		return fmt.Errorf("topic %q has no bizum of account %q", o.cluster.topic, o.account)
+	}
+	total, fits := bizum.Amount(0), true
+	for i := 0; i < len(accounts) && fits; i++ {
+		total, fits = total.Add(accounts[i].Balance)
+	}
+	err := screen.Sums(o.output, o.by, func(yield func(*format.Sum) bool) {
+		for _, a := range accounts {
+			if !yield(&format.Sum{Of: a.Name, Balance: a.Balance}) {
+				return
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	text := counted + console.Plural(len(accounts), "account", "accounts")
+	if fits {
+		text += " with " + console.Euros(total)
+	}
+	screen.Noticef("%s", text)
+	return nil
+}
+
+// totals lists what the payments of each name, or of each concept, add up to.
+func (o *balancesOptions) totals(ctx context.Context, topic *consumer.Consumer, screen *console.Console) error {
+	by := func(p *bizum.Payment) []byte { return p.Name }
+	if o.by == "concepto" {
+		by = func(p *bizum.Payment) []byte { return p.Concept }
+	}
+	totals, counts, err := balance.Totals(ctx, topic, balance.TotalsConfig{By: by, Account: o.account,
+		Strict: o.bad == "stop", Report: screen.Report})
+	if err != nil {
+		return err
+	}
+	err = screen.Sums(o.output, o.by, func(yield func(*format.Sum) bool) {
+		for _, t := range totals {
+			if !yield(&format.Sum{Of: t.Name, Payments: t.Payments, Sent: t.Sent, Received: t.Received, Net: t.Net()}) {
+				return
+			}
+		}
+	})
+	if err == nil {
+		screen.Noticef("%s%s", console.Plural(counts.Booked, "bizum", "bizums"), exceptions(counts.Rounded, counts.Rejected))
+	}
+	return err
+}
