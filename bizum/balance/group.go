@@ -161,8 +161,8 @@ func (g *Group) check(ctx context.Context, l *ledger.Ledger) error {
 	return l.Check(ledger.Heading{SourceID: source.ID, Partitions: source.Partitions, Initial: g.heading.Initial})
 }
 
-// sessions finds out when all partitions of a session have been taken over: only then can records come. And only after
-// the first one can the group's end be reached, because it is taking over that shows whether the ledger can be continued.
+// sessions finds out when all partitions of a session have been taken over: only then can records come, and only then
+// can the group's end be reached, because it is taking over that shows whether the ledger can be continued.
 type sessions struct {
 	ready func() // of each session
 	first func()
