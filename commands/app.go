@@ -144,7 +144,8 @@ func readLine(app *cli.App, args []string) ([]string, error) {
 	if err != nil {
 		return nil, flagError(app, command, err)
 	}
-	if command.Name != "help" && slices.ContainsFunc(given.Flags, func(f arguments.Value) bool { return f.Name == "help" }) {
+	isHelp := func(f arguments.Value) bool { return f.Name == "help" }
+	if command.Name != "help" && slices.ContainsFunc(given.Flags, isHelp) {
 		given.Words = nil // of which the library would look for the help
 	}
 	return append(append(line, command.Name), given.Args()...), nil

@@ -4,26 +4,29 @@ import (
 	"errors"
 	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"bizumctl/commands/arguments"
 )
 
-// The environment and a file of settings are for every command at once, so that what they say may not suit the one that
-// is run. A flag that was typed overrules them; what does not apply is ignored, and only what applies can be wrong.
+// The environment and a file of settings are for every command at once: see arguments.Rules.Settings.
 
-// exclusive are flags of which one excludes the other: what was given first holds.
-var exclusive = [...][2]string{{"output", "raw"}, {"output", "json"}, {"raw", "json"}, {"rate", "min-delay"},
-	{"rate", "max-delay"}, {"group", "partition"}}
-
-// needs says beside which flag another one applies.
-var needs = map[string]string{"roll-records": "dir", "roll-bytes": "dir", "roll-age": "dir",
-	"commit-interval": "group", "accept-gap": "group"}
-
-// idle says which flags do not apply beside another one, by command.
-var idle = map[string]map[string][]string{
-	"produce": {"input": {"accounts", "names", "concepts"}, "dir": {"dry-run", "partitions", "compression", "accounts"}},
-	"consume": {"dir": {"count", "until"}},
+// rulesOf returns which flags of a command go together.
+func rulesOf(command string) arguments.Rules {
+	return arguments.Rules{
+		Exclusive: [][2]string{{"output", "raw"}, {"output", "json"}, {"raw", "json"}, {"rate", "min-delay"},
+			{"rate", "max-delay"}, {"group", "partition"}},
+		Needs: map[string]string{"roll-records": "dir", "roll-bytes": "dir", "roll-age": "dir",
+			"commit-interval": "group", "accept-gap": "group"},
+		Idle: map[string]map[string][]string{
+			"produce": {"input": {"accounts", "names", "concepts"},
+				"dir": {"dry-run", "partitions", "compression", "accounts"}},
+			"consume": {"dir": {"count", "until"}},
+		}[command],
+	}
 }
 
 // source is where a flag that was not given may have a value: the environment, or a file of settings.
@@ -35,56 +38,20 @@ type source struct {
 
 // fill sets the flags that were not given before from a source, and adds to origins where they are from.
 func fill(c *cli.Context, from source, origins map[string]string) error {
-	before := maps.Clone(origins)
-	given := func(flag string) bool {
-		_, set := from.value(flag)
-		return before[flag] != "" || set && !overruled(before, c.Command.Name, flag)
-	}
-	for _, flag := range c.Command.Flags {
-		name := flag.Names()[0]
-		value, set := from.value(name)
-		if !set || name == "help" || before[name] != "" || !given(name) || !applies(given, c.Command.Name, name) {
+	given := slices.Collect(maps.Keys(origins))
+	for _, f := range rulesOf(c.Command.Name).Settings(flagsOf(c.Command.Flags), given, from.value) {
+		switch {
+		case f.Name == "help":
 			continue
+		case f.Value == "":
+			return misuse("%s is empty: give it a value, or unset it", from.place(f.Name))
 		}
-		if value == "" {
-			return misuse("%s is empty: give it a value, or unset it", from.place(name))
+		if err := c.Set(f.Name, f.Value); err != nil {
+			return misuse("%s=%q: %s", from.place(f.Name), f.Value, wanted(c.Command.Flags, f.Name, err.Error()))
 		}
-		if err := c.Set(name, value); err != nil {
-			return misuse("%s=%q: %s", from.place(name), value, wanted(c.Command.Flags, name, err.Error()))
-		}
-		origins[name] = from.origin(name)
+		origins[f.Name] = from.origin(f.Name)
 	}
 	return nil
-}
-
-// overruled reports whether a flag that was given before excludes this one.
-func overruled(before map[string]string, command, flag string) bool {
-	for _, pair := range exclusive {
-		if pair[0] == flag && before[pair[1]] != "" || pair[1] == flag && before[pair[0]] != "" {
-			return true
-		}
-	}
-	for _, other := range idle[command][flag] {
-		if before[other] != "" {
-			return true
-		}
-	}
-	return false
-}
-
-// applies reports whether a flag means anything beside those that are given.
-func applies(given func(flag string) bool, command, flag string) bool {
-	if other := needs[flag]; other != "" && !given(other) {
-		return false
-	}
-	for other, flags := range idle[command] {
-		for _, f := range flags {
-			if f == flag && given(other) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 var flagsIn = regexp.MustCompile(`--([a-z-]+)`)

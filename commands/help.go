@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -169,26 +168,15 @@ func helpOf(command *cli.Command) string {
 	var help strings.Builder
 	fmt.Fprintf(&help, "bizumctl %s - %s\n\n%s\n\nFlags, each also as BIZUMCTL_NAME in the environment:\n",
 		command.Name, command.Usage, command.Description)
-	var names, usages []string
+	var rows [][2]string
 	for _, flag := range command.Flags {
 		name, usage := describe(flag)
-		names, usages = append(names, name), append(usages, usage)
+		rows = append(rows, [2]string{name, usage})
 	}
-	widest := 0
-	for _, name := range names {
-		widest = max(widest, len(name))
-	}
-	for i, name := range names {
-		for j, line := range wrap(usages[i], helpWidth-widest-2) {
-			if j > 0 {
-				name = ""
-			}
-			fmt.Fprintf(&help, "%-*s  %s\n", widest, name, line)
-		}
-	}
+	help.WriteString(arguments.Columns(rows, helpWidth))
 	help.WriteString("\n")
 	for _, kind := range [...][2]string{{"TIME", timeExamples}, {"SIZE", "500000, 10MB or 128MiB, in bytes"}} {
-		if slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(name, " "+kind[0]) }) {
+		if slices.ContainsFunc(rows, func(row [2]string) bool { return strings.HasSuffix(row[0], " "+kind[0]) }) {
 			fmt.Fprintf(&help, "%s is such as %s.\n", kind[0], kind[1])
 		}
 	}
@@ -207,7 +195,7 @@ func describe(flag cli.Flag) (name, usage string) {
 	}
 	fallback := f.GetValue()
 	if _, isTime := flag.(*cli.DurationFlag); isTime {
-		fallback = short(fallback)
+		fallback = arguments.ShortTime(fallback)
 	}
 	if f.TakesValue() && !slices.Contains([]string{"", "0", "0s", "[]"}, fallback) {
 		if f.GetDefaultText() == "random" {
@@ -222,32 +210,6 @@ func describe(flag cli.Flag) (name, usage string) {
 		}
 	}
 	return "  " + letter + "--" + flag.Names()[0] + value, usage
-}
-
-// short writes a time as people do: 1m, not 1m0s.
-func short(duration string) string {
-	for _, none := range []string{"0s", "0m"} {
-		if rest, ok := strings.CutSuffix(duration, none); ok && strings.ContainsAny(rest, "mh") {
-			duration = rest
-		}
-	}
-	return duration
-}
-
-// wrap breaks a text into lines of at most so many columns, between words.
-func wrap(text string, columns int) (lines []string) {
-	line := ""
-	for _, word := range strings.Fields(text) {
-		switch {
-		case line == "":
-			line = word
-		case utf8.RuneCountInString(line+" "+word) > columns:
-			lines, line = append(lines, line), word
-		default:
-			line += " " + word
-		}
-	}
-	return append(lines, line)
 }
 
 // examples is the description of a command: what it does, and two ways to use it.

@@ -82,7 +82,7 @@ func TestEmptyValue(t *testing.T) {
 			}
 			variable := variableOf(flag.Names[0])
 			environment := map[string]string{variable: ""}
-			if other := needs[flag.Names[0]]; other != "" {
+			if other := rulesOf(command.Name).Needs[flag.Names[0]]; other != "" {
 				environment[variableOf(other)] = "x"
 			}
 			code, out, notices := speak(t, environment, command.Name)

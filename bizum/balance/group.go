@@ -243,8 +243,8 @@ func (g *Group) checkOwn(ctx context.Context, name, id string) error {
 	return err
 }
 
-// sessions finds out when all partitions of a session have been taken over: only then can records come. And only after
-// the first one can the group's end be reached, because it is taking over that shows whether the ledger can be continued.
+// sessions finds out when all partitions of a session have been taken over: only then can records come, and only then
+// can the group's end be reached, because it is taking over that shows whether the ledger can be continued.
 type sessions struct {
 	ready func() // of each session
 	first func()

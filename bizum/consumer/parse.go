@@ -10,8 +10,8 @@ import (
 )
 
 // errBound is the reason of a bound that nobody can read.
-var errBound = errors.New("want beginning, end, an offset, -20 (before the end) or a time, such as @-1h, @-2d, @today, " +
-	"@08:00, @2026-11-22 or @2026-11-22T15:04Z")
+var errBound = errors.New("want beginning, end, an offset, -20 (before the end) or a time, such as @-1h, @-2d, " +
+	"@today, @08:00, @2026-11-22 or @2026-11-22T15:04Z")
 
 // ParseBound reads a bound as people write it. Times without a zone, and days, are those of the place of now.
 func ParseBound(s string, now time.Time) (Bound, error) {

@@ -9,8 +9,8 @@ import (
 
 const waitingAfter = 3 * time.Second // without a record; then the wait is reported
 
-// patience reports a wait that has become long, until the first record is seen. What is waited for changes as a run goes
-// on, and each gets its time.
+// patience reports a wait that has become long, until the first record is seen. What is waited for changes as a run
+// goes on, and each gets its time.
 type patience struct {
 	report func(event.Event)
 

@@ -5,9 +5,9 @@ import (
 	"os"
 )
 
-// WhileRead returns a context that ends, with the cause ErrClosedPipe, as soon as nobody reads standard output any more:
-// a run that waits for something to write would notice only then. Where the system cannot be asked, and of what is no
-// pipe, only writing finds out. Stop ends the watch.
+// WhileRead returns a context that ends, with the cause ErrClosedPipe, as soon as nobody reads standard output any
+// more: a run that waits for something to write would notice only then. Where the system cannot be asked, and of what
+// is no pipe, only writing finds out. Stop ends the watch.
 func (c *Console) WhileRead(ctx context.Context) (reading context.Context, stop func()) {
 	reading, cancel := context.WithCancelCause(ctx)
 	if file, ok := c.stdout.(*os.File); ok {
