@@ -45,7 +45,7 @@ func hint(err error) string {
 	case errors.As(err, &missing):
 		return "it is begun by: bizumctl balance --group " + missing.Group
 	case errors.As(err, new(*kafka.LostError)):
-		return "start again, to send what it has to have"
+		return "send again what the topic has to have"
 	case errors.Is(err, kafka.ErrUnreachable):
 		return "start one with: bizumctl broker"
 	case errors.Is(err, kafka.ErrNewTopic):
