@@ -55,7 +55,7 @@ func hint(err error, at place) string {
 	case errors.As(err, &line):
 		return lineHint(line, at)
 	case errors.As(err, new(*kafka.LostError)):
-		return "start again, to send what it has to have"
+		return "send again what the topic has to have"
 	case errors.Is(err, kafka.ErrUnreachable):
 		return unreachableHint(err, at)
 	case errors.Is(err, kafka.ErrNewTopic):

@@ -288,7 +288,8 @@ func (p *page) checkUnit(text string) {
 	p.Helper()
 	_, line, _ := strings.Cut(text, "\nExecStart=/usr/local/bin/bizumctl ")
 	line, _, _ = strings.Cut(line, "\n")
-	if out, err := exec.Command("bizumctl", append(strings.Fields(line), "--help")...).CombinedOutput(); line == "" || err != nil {
+	out, err := exec.Command("bizumctl", append(strings.Fields(line), "--help")...).CombinedOutput()
+	if line == "" || err != nil {
 		p.Errorf("%q: %v: %s", line, err, out)
 	}
 }

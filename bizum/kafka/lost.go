@@ -75,8 +75,8 @@ func (c *Cluster) idAtLeader(topic string, partition int32) (string, error) {
 // verifyTimeout is how long Verify may take.
 const verifyTimeout = time.Second
 
-// Verify returns a LostError if the topic that acknowledged the Writer's records was deleted, or recreated. It is for the
-// end of a run, also of one whose ctx has ended; a broker that does not respond in time is no error.
+// Verify returns a LostError if the topic that acknowledged the Writer's records was deleted, or recreated. It is for
+// the end of a run, also of one whose ctx has ended; a broker that does not respond in time is no error.
 func (w *Writer) Verify(ctx context.Context) error {
 	if gone := w.gone.Load(); gone > 0 {
 		return &LostError{w.topic, gone, ErrNewTopic}

@@ -21,6 +21,9 @@ func (g *Group) Committed(ctx context.Context, partitions []int32) (map[int32]Po
 	return g.cluster.committed(ctx, g.coordinator, g.name, g.topic, partitions)
 }
 
+// errOldGroups is that of a broker without KIP-447.
+var errOldGroups = errors.New("its Kafka is older than 2.5, from which on groups work")
+
 func (c *Cluster) committed(ctx context.Context, coordinator *coordinator, group, topic string,
 	partitions []int32) (map[int32]Position, error) {
 	positions, err := persistEvery(ctx, c, transactionPause, func() (map[int32]Position, error) {
@@ -39,6 +42,9 @@ func (c *Cluster) askCommitted(coordinator *coordinator, group, topic string,
 		// UNSTABLE_OFFSET_COMMIT while a transaction may change it (KIP-447)
 		request.RequireStable = true //mutant:stable
 		response, err := broker.FetchOffset(request)
+		if errors.As(err, new(sarama.PacketEncodingError)) { // the broker takes no version that has it
+			return errOldGroups
+		}
 		if err != nil {
 			return err
 		}

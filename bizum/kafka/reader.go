@@ -129,8 +129,8 @@ var errAtEnd = errors.New("at the end")
 
 // ReadToEnd calls each for the committed records of a partition from an offset, or from the start of the log if that is
 // higher, to the last stable offset at the time of the call. It returns that start and that end. A record is valid
-// until each returns. Its errors are those of Read. All such reads share a memory of their own, so each must not wait for
-// another of them.
+// until each returns. Its errors are those of Read. All such reads share a memory of their own, so each must not wait
+// for another of them.
 func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	return c.readToEnd(ctx, c.restoring, topic, partition, from, each)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -549,6 +550,19 @@ func TestOldBroker(t *testing.T) {
 	})
 	_, err := open(t, fake.ListenAddrs()[0]).Partitions(t.Context(), "bizums")
 	if err == nil || !strings.Contains(err.Error(), "its Kafka is older than 2.5") {
+		t.Error(err)
+	}
+}
+
+// Kafka 2.4 has no positions that wait for transactions (KIP-447), on which all that is done in groups relies.
+func TestOldGroups(t *testing.T) {
+	fake := fakeCluster(t, kfake.MaxVersions(kversion.V2_4_0()))
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	group, err := b.cluster.Group("group", b.topic)
+	b.must(err)
+	defer group.Close()
+	_, err = group.Committed(b.ctx, []int32{0})
+	if err == nil || !strings.HasSuffix(err.Error(), ": its Kafka is older than 2.5, from which on groups work") {
 		t.Error(err)
 	}
 }
