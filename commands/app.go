@@ -96,7 +96,7 @@ func newApp(env Env) *cli.App {
 			newPing(env), newBroker(env), newDemo(env)},
 		CustomAppHelpTemplate: appHelp,
 	}
-	app.Commands = append(app.Commands, newConfig(env, app.Commands))
+	app.Commands = append(app.Commands, newConfig(env, app.Commands), newCompletion(env), newComplete(env, app))
 	app.OnUsageError = usageError
 	app.Action = func(c *cli.Context) error {
 		if c.Bool("version") {
@@ -139,7 +139,7 @@ func prepare(env Env, command *cli.Command) {
 		return nil
 	}
 	command.Before = func(c *cli.Context) error {
-		if c.Args().Present() {
+		if c.Args().Present() && command.ArgsUsage == "" {
 			return misuse("%s takes no argument, but was given %q", command.Name, c.Args().First())
 		}
 		return settle(env, c)
