@@ -93,7 +93,7 @@ func newApp(env Env) *cli.App {
 			newPing(env), newBroker(env), newDemo(env), newVersion(env)},
 		CustomAppHelpTemplate: appHelp,
 	}
-	app.Commands = append(app.Commands, newConfig(env, app.Commands))
+	app.Commands = append(app.Commands, newConfig(env, app.Commands), newCompletion(env), newComplete(env, app))
 	app.Action = func(c *cli.Context) error {
 		if c.Bool("version") {
 			return printVersion(env)
@@ -140,6 +140,9 @@ func readLine(app *cli.App, args []string) ([]string, error) {
 	if command == nil {
 		return nil, unknownCommand(app, args[at])
 	}
+	if command.Name == "complete" { // words of another line
+		return append(append(line, command.Name), args[at+1:]...), nil
+	}
 	given, err := arguments.Read(args[at+1:], flagsOf(command.Flags))
 	if err != nil {
 		return nil, flagError(app, command, err)
@@ -179,7 +182,7 @@ func prepare(env Env, command *cli.Command) {
 		return ended
 	}
 	command.Before = func(c *cli.Context) (err error) {
-		if c.Args().Present() {
+		if c.Args().Present() && command.ArgsUsage == "" {
 			return strayWord(c)
 		}
 		origins, err = settle(env, c)

@@ -54,7 +54,7 @@ func clientConfig(d *dialer) (*sarama.Config, error) {
 	c.Metadata.RefreshFrequency = 0
 	c.Metadata.Retry.Max = 0
 	if d.config.SASL != nil {
-		return c, d.config.SASL.configure(c)
+		return c, d.config.SASL.configure(c, d.config.Notice)
 	}
 	return c, nil
 }

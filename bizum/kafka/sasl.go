@@ -46,8 +46,8 @@ type Token struct {
 // tokenTimeout is how long it may take to get a token: some tools ask a server, which asks another.
 const tokenTimeout = 20 * time.Second
 
-// configure makes sarama authenticate.
-func (s *SASL) configure(c *sarama.Config) error {
+// configure makes sarama authenticate. A token that takes long is reported.
+func (s *SASL) configure(c *sarama.Config, notice func(string)) error {
 	n := &c.Net.SASL
 	n.Enable, n.Handshake, n.Version = true, true, sarama.SASLHandshakeV1
 	n.Mechanism, n.User, n.Password = sarama.SASLMechanism(s.Mechanism), s.User, string(s.Password)
@@ -58,7 +58,7 @@ func (s *SASL) configure(c *sarama.Config) error {
 	case ScramSHA512:
 		hash = scram.SHA512
 	case OAuthBearer:
-		n.TokenProvider = &tokens{get: s.Token}
+		n.TokenProvider = &tokens{get: s.Token, notice: notice}
 		return nil
 	default:
 		return nil
@@ -95,6 +95,7 @@ func (s *scramClient) Done() bool { return s.conversation.Done() }
 // tokens is a sarama.AccessTokenProvider. Connections that are opened at the same time share a token.
 type tokens struct {
 	get     func(context.Context) (Token, error)
+	notice  func(string) // may be nil
 	asking  singleflight.Group
 	mu      sync.Mutex
 	granted bool // a token, before
@@ -105,6 +106,9 @@ func (t *tokens) Token() (*sarama.AccessToken, error) {
 	got, err, _ := t.asking.Do("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), tokenTimeout)
 		defer cancel()
+		if t.notice != nil {
+			defer time.AfterFunc(patience, func() { t.notice("waiting for a token") }).Stop()
+		}
 		return t.get(ctx)
 	})
 	t.mu.Lock()
