@@ -19,7 +19,7 @@ func (o *produceOptions) source(env Env) (producer.Source, error) {
 	case "-":
 		return producer.Given("standard input", env.Stdin), nil
 	}
-	file, err := os.Open(o.input)
+	file, err := producer.OpenInput(o.input)
 	if err != nil {
 		return nil, err
 	}
