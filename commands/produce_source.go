@@ -28,7 +28,7 @@ func (o *produceOptions) source(env Env, screen *console.Console) (producer.Sour
 	case "-":
 		return producer.Given(standardInput, env.Stdin, skip), nil
 	}
-	file, err := os.Open(o.input)
+	file, err := producer.OpenInput(o.input)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/IBM/sarama"
@@ -138,6 +139,8 @@ func (c *Cluster) Partitions(ctx context.Context, topic string) ([]int32, error)
 		return nil, reason(err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("%w at %s in time; is that the port of a Kafka broker?", ErrUnreachable, c.Addresses())
+	case isExhausted(err):
+		return nil, fmt.Errorf("connecting to %s: %w", c.Addresses(), reason(err))
 	case errors.Is(err, sarama.ErrOutOfBrokers) || isNotKafka(err):
 		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.Addresses(), reason(err))
 	case errors.Is(err, sarama.ErrUnknownTopicOrPartition):
@@ -388,7 +391,7 @@ func retriable(err error) bool {
 		}
 		return false
 	}
-	if isNotKafka(err) {
+	if isNotKafka(err) || isExhausted(err) {
 		return false
 	}
 	var network net.Error
@@ -396,6 +399,12 @@ func retriable(err error) bool {
 		errors.Is(err, net.ErrClosed) || errors.Is(err, sarama.ErrOutOfBrokers) ||
 		errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, sarama.ErrIncompleteResponse) ||
 		errors.Is(err, sarama.ErrBrokerNotFound) || errors.Is(err, sarama.ErrControllerNotAvailable)
+}
+
+// isExhausted reports whether this process, or this machine, has no descriptor left for another connection. No broker is
+// to blame for that, and waiting does not help: what we have open, we keep.
+func isExhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // notice reports something to the user.
@@ -427,6 +436,8 @@ func reason(err error) error {
 		missing missingTopicError
 	)
 	switch {
+	case isExhausted(err):
+		return errors.New("too many open files: every partition takes a connection; raise the limit (ulimit -n)")
 	case errors.As(err, &refused):
 		return refused
 	case errors.As(err, &denied):
