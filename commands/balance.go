@@ -41,6 +41,7 @@ func defaultBalance() balanceOptions {
 
 func newBalance(env Env) *cli.Command {
 	o := defaultBalance()
+	o.from.now = env.Now
 	var json bool
 	return &cli.Command{
 		Name: "balance", Usage: "show the account's balance after every bizum",

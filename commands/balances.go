@@ -30,9 +30,9 @@ func newBalances(env Env) *cli.Command {
 		bad: "skip"}
 	return &cli.Command{
 		Name: "balances", Usage: "list the closing balances",
-		Description: examples("Lists what every account has now: by adding up the topic, or from a group's ledger.",
+		Description: examples("Lists what every account has now: added up, or as a group's ledger has it.",
 			"bizumctl balances -o csv > saldos.csv   of all accounts, however many",
-			"bizumctl balances --group caja          from the ledger, and how far it has come",
+			"bizumctl balances --group caja          from the ledger, and how far it is",
 			"bizumctl balances --by nombre           who has sent and received how much"),
 		Flags: append([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with"},

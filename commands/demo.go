@@ -65,7 +65,7 @@ func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console)
 		return err
 	}
 	defer broker.Close()
-	screen.Noticef("an embedded broker listens on %s, its data in memory (the last %v)", address, &keep)
+	screen.Noticef("an embedded broker on %s keeps its last %v in memory", address, &keep)
 	noticeOpen(screen, broker)
 	screen.Noticef("in another terminal: bizumctl consume%s", brokersFlag(address))
 

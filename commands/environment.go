@@ -19,7 +19,7 @@ func rulesOf(command string) arguments.Rules {
 	return arguments.Rules{
 		Exclusive: [][2]string{{"output", "raw"}, {"output", "json"}, {"raw", "json"}, {"rate", "min-delay"},
 			{"rate", "max-delay"}, {"group", "partition"}},
-		Needs: map[string]string{"roll-records": "dir", "roll-bytes": "dir", "roll-age": "dir",
+		Needs: map[string]string{"roll-records": "dir", "roll-bytes": "dir", "roll-age": "dir", "csv-safe": "output",
 			"commit-interval": "group", "accept-gap": "group"},
 		Idle: map[string]map[string][]string{
 			"produce": {"input": {"accounts", "names", "concepts"},

@@ -141,7 +141,7 @@ func TestEnvironment(t *testing.T) {
 // What is near is suggested, else there is a list; and a hint can be followed as it stands.
 func TestHints(t *testing.T) {
 	for args, want := range map[string]string{
-		"xyz":                      "hint: the commands are: produce, consume, balance, audit, ping, broker, demo, config\n",
+		"xyz":                      "hint: the commands are: produce, consume, balance, balances, audit, ping, broker, demo, config, completion\n",
 		"consme":                   "hint: did you mean \"consume\"?\n",
 		"help nothing":             "hint: the commands are: produce, ",
 		"balance -p 0":             "hint: --partition is a flag of: bizumctl consume\n",

@@ -794,7 +794,7 @@ func TestLedgerHanging(t *testing.T) {
 	offsets := kadm.Offsets{}
 	offsets.Add(kadm.Offset{Topic: l.topic, At: position.Offset, LeaderEpoch: -1, Metadata: *position.Metadata})
 	l.must(l.admin.CommitAllOffsets(l.ctx, l.group, offsets))
-	l.wantBalance("(?s)a transaction that Kafka has lost track of.*going on at offset 3: account cuenta has 1920.00")
+	l.wantBalance("(?s)a transaction that Kafka has lost track of.*going on at offset 3: account cuenta has 1,920.00")
 }
 
 // A topic of the ledger that is deleted while it is in use, and a source that becomes compacted, end it.

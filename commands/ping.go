@@ -15,7 +15,7 @@ func newPing(env Env) *cli.Command {
 	cluster := defaultCluster()
 	return &cli.Command{
 		Name: "ping", Usage: "whether the cluster lets us in, and what is wrong if not",
-		Description: examples("Goes the way that every command goes, step by step, to the first thing that is wrong.",
+		Description: examples("Connects step by step as every command does, up to what is wrong.",
 			"bizumctl ping --brokers kafka:9093 --tls",
 			"bizumctl ping --profile prod -t pagos"),
 		Flags: cluster.flags(),

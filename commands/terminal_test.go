@@ -297,7 +297,7 @@ func TestNoticesWrap(t *testing.T) {
 			}
 		}
 	}
-	if text := s.run(40, "balance", "--brokers", "localhost:1"); !strings.HasSuffix(text, "bizumctl broker\r\n") {
+	if text := s.run(40, "balance", "--brokers", "localhost:1"); !strings.HasSuffix(text, "bizumctl broker --listen localhost:1\r\n") {
 		t.Errorf("a command is broken: %q", text)
 	}
 }

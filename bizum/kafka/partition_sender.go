@@ -198,7 +198,9 @@ func (s *partitionSender) acknowledge(r response) error {
 	for len(s.inFlight) > 0 && s.inFlight[0].acked {
 		b := s.inFlight[0]
 		if b.offset >= 0 && b.offset < s.next {
-			return s.restarted()
+			if err := s.restarted(); err != nil {
+				return err
+			}
 		}
 		s.next = max(s.next, b.offset+int64(b.records.Len()))
 		s.inFlight = slices.Delete(s.inFlight, 0, 1)
@@ -260,14 +262,20 @@ func (s *partitionSender) beginAgain() (again bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if w.id.CompareAndSwap(s.topicID, id) {
-		w.gone.Store(w.acks.Load())
-	}
-	s.topicID, s.producer, s.sequence, s.next, s.known = id, producer, 0, 0, false
+	s.moveTo(id)
+	s.producer, s.sequence, s.known = producer, 0, false
 	for _, b := range s.inFlight {
 		b.sealed, b.sequence, s.sequence = nil, s.sequence, after(s.sequence, b.records.Len())
 	}
 	return true, nil
+}
+
+// moveTo makes a topic with this id the one that is written to. What the one before had acknowledged is gone.
+func (s *partitionSender) moveTo(id string) {
+	if w := s.writer; w.id.CompareAndSwap(s.topicID, id) {
+		w.gone.Store(w.acks.Load())
+	}
+	s.topicID, s.next = id, 0
 }
 
 // silent returns how long the broker that resend waits for has been silent. Any goroutine may call it.

@@ -193,11 +193,11 @@ const speaker = "bizumctl: "
 
 // lines returns a notice as it is shown: on a terminal escaped, and broken between words.
 func (c *Console) lines(text string) []string {
-	text = speaker + text
+	text = c.escaped(speaker + text)
 	if !c.noticesScreen {
 		return []string{text}
 	}
-	return wrap(string(appendSafe(nil, []byte(text))), c.noticesWidth()-1)
+	return wrap(text, c.noticesWidth()-1)
 }
 
 // wrap breaks a line between words, so that the terminal does not break one. The lines after the first are indented. A
