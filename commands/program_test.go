@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -65,6 +67,8 @@ var realProgram = sync.OnceValues(func() (path string, err error) {
 	if path, err = buildProgram("plain", flags, nil); err != nil {
 		return "", err
 	}
+	// Where these tests run under nohup, their programs would ignore the signal too; what is caught, they do not inherit.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	return path, os.Setenv("PATH", filepath.Dir(path)+string(filepath.ListSeparator)+os.Getenv("PATH"))
 })
 
