@@ -152,7 +152,7 @@ func (a *accessOptions) password(env Env, ask func() (string, error)) (password,
 	}
 	password, err = ask()
 	if errors.Is(err, console.ErrNoTerminal) {
-		return "", "", hintedError{misuse("no password for --user %s", a.user),
+		return "", "", hintedError{misuse("no password for --user %s: %w", a.user, err),
 			"set " + passwordVariable + ", or give --password-file FILE"}
 	}
 	switch {

@@ -61,7 +61,7 @@ func loginHint(offered []string) string {
 
 // deniedHint returns the ACL that is missing, as a command.
 func deniedHint(err *kafka.DeniedError) string {
-	what := "--" + err.Resource + " " + shellQuoted(err.Name)
+	what := "--" + err.Resource + " " + quoted(err.Name)
 	if err.Name == "" {
 		what = "--" + err.Resource
 	}
@@ -74,14 +74,5 @@ func deniedHint(err *kafka.DeniedError) string {
 		instead = "; since Kafka 2.8, Write on the topic is enough"
 	}
 	return fmt.Sprintf("an administrator can grant it: kafka-acls --bootstrap-server HOST:PORT --add "+
-		"--allow-principal %s --operation %s %s%s", shellQuoted(principal), err.Operation, what, instead)
-}
-
-// shellQuoted returns a word that a shell takes as one.
-func shellQuoted(word string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/="
-	if word != "" && strings.Trim(word, plain) == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		"--allow-principal %s --operation %s %s%s", quoted(principal), err.Operation, what, instead)
 }

@@ -51,7 +51,7 @@ func Run(ctx context.Context, env Env, args []string) int {
 		select {
 		case err = <-result:
 		case <-time.After(endWithin):
-			err = errors.New("interrupted, and nobody takes the output: it is not complete")
+			err = errors.New("interrupted, and did not end in time, as when nobody takes the output: it may not be complete")
 		}
 	}
 	if err == nil || errors.Is(err, console.ErrClosedPipe) {

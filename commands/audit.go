@@ -46,14 +46,14 @@ func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console
 	if o.group == "" {
 		return misuse("audit wants the group whose ledger it is: --group (-g) NAME")
 	}
+	if err := checkGroup(o.cluster.topic, o.group); err != nil {
+		return err
+	}
 	cluster, err := o.cluster.open(ctx, env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	if err := checkGroup(o.cluster.topic, o.group); err != nil {
-		return err
-	}
 	var payments atomic.Int64
 	progress := func(more int) {
 		if n := payments.Add(int64(more)); screen.ProgressDue() {

@@ -30,14 +30,14 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if o.interval < commitIntervalMin || o.interval > commitIntervalMax {
 		return misuse("--commit-interval %v: want %v to %v", o.interval, commitIntervalMin, commitIntervalMax)
 	}
+	if err := checkGroup(o.cluster.topic, o.group); err != nil {
+		return err
+	}
 	cluster, err := o.cluster.open(ctx, env, screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	if err := checkGroup(o.cluster.topic, o.group); err != nil {
-		return err
-	}
 	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0),
 		Exit: o.exit, Group: o.group, Counts: ledger.Ours, Now: env.Now,
 		Report: o.cluster.report(screen)})

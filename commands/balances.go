@@ -16,6 +16,7 @@ import (
 )
 
 type balancesOptions struct {
+	safe    bool // csv in which spreadsheets find no formula
 	cluster clusterOptions
 	initial bizum.Amount
 	account string
@@ -43,7 +44,7 @@ func newBalances(env Env) *cli.Command {
 				Usage: "read the ledger of group `NAME`"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, csv, json"},
-			badFlag(&o.bad),
+			badFlag(&o.bad), safeFlag(&o.safe),
 		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
 			if o.group != "" && (o.by != "cuenta" || c.IsSet("initial") || c.IsSet("bad")) {
@@ -59,11 +60,16 @@ func newBalances(env Env) *cli.Command {
 }
 
 func (o *balancesOptions) run(ctx context.Context, env Env, screen *console.Console) error {
-	if err := checkView(o.output, o.bad, false, 0, "table", "csv", "json"); err != nil {
+	if err := checkView(o.output, o.bad, o.safe, 0, "table", "csv", "json"); err != nil {
 		return err
 	}
 	if err := oneOf("by", o.by, "cuenta", "nombre", "concepto"); err != nil {
 		return err
+	}
+	if o.group != "" {
+		if err := checkGroup(o.cluster.topic, o.group); err != nil {
+			return err
+		}
 	}
 	cluster, err := o.cluster.open(ctx, env, screen)
 	if err != nil {
@@ -95,9 +101,6 @@ func (o *balancesOptions) run(ctx context.Context, env Env, screen *console.Cons
 
 // fromLedger lists what a ledger has, and says how far its partitions have come.
 func (o *balancesOptions) fromLedger(ctx context.Context, cluster *kafka.Cluster, screen *console.Console) error {
-	if err := checkGroup(o.cluster.topic, o.group); err != nil {
-		return err
-	}
 	closings, err := balance.ReadClosing(ctx, cluster, o.cluster.topic, o.group)
 	if err != nil {
 		return newLedger(err)
@@ -120,7 +123,7 @@ func (o *balancesOptions) list(screen *console.Console, accounts []bizum.Account
 	for i := 0; i < len(accounts) && fits; i++ {
 		total, fits = total.Add(accounts[i].Balance)
 	}
-	err := screen.Sums(o.output, o.by, func(yield func(*format.Sum) bool) {
+	err := screen.Sums(o.output, o.by, o.safe, func(yield func(*format.Sum) bool) {
 		for _, a := range accounts {
 			if !yield(&format.Sum{Of: a.Name, Balance: a.Balance}) {
 				return
@@ -149,7 +152,7 @@ func (o *balancesOptions) totals(ctx context.Context, topic *consumer.Consumer, 
 	if err != nil {
 		return err
 	}
-	err = screen.Sums(o.output, o.by, func(yield func(*format.Sum) bool) {
+	err = screen.Sums(o.output, o.by, o.safe, func(yield func(*format.Sum) bool) {
 		for _, t := range totals {
 			if !yield(&format.Sum{Of: t.Name, Payments: t.Payments, Sent: t.Sent, Received: t.Received, Net: t.Net()}) {
 				return

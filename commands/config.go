@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"path/filepath"
@@ -107,8 +108,10 @@ func (o *configOptions) show(env Env, c *cli.Context, shared []cli.Flag, screen 
 	switch {
 	case err != nil && o.cluster.access.sasl == "":
 		value, origin = "", "default"
-	case err != nil:
+	case errors.Is(err, console.ErrNoTerminal):
 		value, origin = "", "will be asked for"
+	case err != nil:
+		value, origin = "", err.Error()
 	}
 	line("password", value, origin)
 	return screen.Flush()

@@ -18,13 +18,16 @@ import (
 func rulesOf(command string) arguments.Rules {
 	return arguments.Rules{
 		Exclusive: [][2]string{{"output", "raw"}, {"output", "json"}, {"raw", "json"}, {"rate", "min-delay"},
-			{"rate", "max-delay"}, {"group", "partition"}},
-		Needs: map[string]string{"roll-records": "dir", "roll-bytes": "dir", "roll-age": "dir", "csv-safe": "output",
+			{"rate", "max-delay"}, {"group", "partition"}, {"last", "from"}, {"last", "count"}},
+		Needs: map[string]string{"roll-records": "dir", "roll-bytes": "dir", "roll-age": "dir",
 			"commit-interval": "group", "accept-gap": "group"},
 		Idle: map[string]map[string][]string{
 			"produce": {"input": {"accounts", "names", "concepts"},
 				"dir": {"dry-run", "partitions", "compression", "accounts"}},
-			"consume": {"dir": {"count", "until"}},
+			"consume":  {"dir": {"count", "until"}},
+			"balance":  {"group": {"from", "last"}},
+			"balances": {"group": {"by", "initial", "bad"}},
+			"broker":   {"data": {"keep"}},
 		}[command],
 	}
 }
@@ -41,7 +44,7 @@ func fill(c *cli.Context, from source, origins map[string]string) error {
 	given := slices.Collect(maps.Keys(origins))
 	for _, f := range rulesOf(c.Command.Name).Settings(flagsOf(c.Command.Flags), given, from.value) {
 		switch {
-		case f.Name == "help":
+		case f.Name == "help", f.Name == "csv-safe" && c.String("output") != "csv": // which applies to no other
 			continue
 		case f.Value == "":
 			return misuse("%s is empty: give it a value, or unset it", from.place(f.Name))
@@ -73,5 +76,8 @@ func blame(err error, origins map[string]string) error {
 	if len(set) == 0 {
 		return err
 	}
-	return hintedError{err, strings.Join(set, ", ")}
+	if cure := (hintedError{}); errors.As(err, &cure) {
+		set = append(set, cure.hint)
+	}
+	return hintedError{err, strings.Join(set, "; ")}
 }

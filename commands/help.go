@@ -75,7 +75,9 @@ func longNames(flags []cli.Flag) (names []string) {
 func unknownCommand(app *cli.App, name string) error {
 	var all, shown []string
 	for _, command := range app.Commands {
-		all = append(all, command.Name)
+		if command.Name != "complete" { // of completion's scripts
+			all = append(all, command.Name)
+		}
 		if !command.Hidden {
 			shown = append(shown, command.Name)
 		}
@@ -154,7 +156,7 @@ const appHelp = `{{.Name}} - {{.Usage}}
 
   bizumctl COMMAND [FLAG...]
 
-{{range .VisibleCommands}}  {{printf "%-8s" .Name}}  {{.Usage}}
+{{range .VisibleCommands}}  {{printf "%-10s" .Name}}  {{.Usage}}
 {{end}}
 "bizumctl COMMAND --help" lists its flags, "bizumctl version" says which
 program this is. A first run: bizumctl demo

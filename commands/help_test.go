@@ -116,13 +116,16 @@ func TestEnvironment(t *testing.T) {
 		{"COUNT=x", "consume -n 1", failed, away},
 		{"COMMIT_INTERVAL=1s ACCEPT_GAP=true", "balance", failed, away},
 		{"GROUP=g", "consume -p 0", failed, away}, {"PARTITION=0", "consume -g g", failed, away},
-		{"GROUP=g PARTITION=0", "consume", misused, "--group was set by BIZUMCTL_GROUP in the environment, --partition was set by"},
+		{"GROUP=g PARTITION=0", "consume", misused, "--group was set by BIZUMCTL_GROUP in the environment; --partition was set by"},
 		{"RATE=5", "produce --max-delay 1s", failed, away}, {"MAX_DELAY=1s", "produce --rate 5", failed, away},
 		{"MAX_DELAY=500ms", "produce --min-delay 1s", misused, "hint: --max-delay was set by BIZUMCTL_MAX_DELAY"},
 		{"ACCOUNTS=5 NAMES=f", "produce --input f.txt", failed, "error: open f.txt: "},
 		{"DRY_RUN=true COMPRESSION=lz4", "produce --dir d -n 1 --min-delay 0s --max-delay 0s", done, "1 bizum in 1 file"},
 		{"OUTPUT=csv", "consume --json", failed, away}, {"OUTPUT=csv", "balance --json", failed, away},
-		{"JSON=true RAW=true", "consume", misused, "--raw was set by BIZUMCTL_RAW in the environment, --json was set by BIZUMCTL_JSON"},
+		{"JSON=true RAW=true", "consume", misused, "--raw was set by BIZUMCTL_RAW in the environment; --json was set by BIZUMCTL_JSON"},
+		{"CSV_SAFE=true OUTPUT=json", "consume", failed, away}, {"BY=nombre INITIAL=1 GROUP=g", "balances", failed, away},
+		{"FROM=end GROUP=g", "balance", failed, away}, {"FROM=end COUNT=3", "balance --last 5", failed, away},
+		{"SASL=plain USER=ana", "consume", misused, "in the environment; set BIZUMCTL_PASSWORD, or give --password-file"},
 		{"HELP=true", "consume", failed, away}, {"NOTHING=x", "consume", failed, away},
 	} {
 		t.Chdir(t.TempDir())

@@ -223,21 +223,27 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster,
 	screen *console.Console) (again func(context.Context), err error) {
 	has, created, err := producer.EnsureTopic(ctx, cluster, o.cluster.topic, o.partitions)
+	if err != nil {
+		return nil, err
+	}
+	id, _, err := cluster.Identity(ctx, o.cluster.topic)
+	if err != nil {
+		return nil, err
+	}
+	partitions := console.Plural(has, "partition", "partitions")
+	embedded := id == devbroker.ClusterID
 	switch {
+	case created && embedded: // it keeps what it was told to keep
+		screen.Noticef("made topic %q with %s", o.cluster.topic, partitions)
 	case created:
-		screen.Noticef("made topic %q with %s; its records do not expire",
-			o.cluster.topic, console.Plural(o.partitions, "partition", "partitions"))
-	case err == nil && o.asked.partitions && has != o.partitions:
-		screen.Noticef("topic %q has %s already: --partitions does not apply",
-			o.cluster.topic, console.Plural(has, "partition", "partitions"))
+		screen.Noticef("made topic %q with %s; its records do not expire", o.cluster.topic, partitions)
+	case o.asked.partitions && has != o.partitions:
+		screen.Noticef("topic %q has %s already: --partitions does not apply", o.cluster.topic, partitions)
 	}
-	if err == nil && !created {
-		var id string
-		if id, _, err = cluster.Identity(ctx, o.cluster.topic); id != devbroker.ClusterID {
-			return nil, err
-		}
+	if !created && !embedded {
+		return nil, nil
 	}
-	return producer.Recreate(cluster, o.cluster.topic, has, screen.Report), err
+	return producer.Recreate(cluster, o.cluster.topic, has, screen.Report), nil
 }
 
 // writeFiles is the run when messages go into a folder.

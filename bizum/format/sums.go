@@ -22,14 +22,18 @@ type Sums struct {
 }
 
 // SumsByName finds csv or json for sums of what a column has: cuenta, which have a balance, or another one, which have
-// payments. Amounts are euros with two decimals.
-func SumsByName(name, column string) (Sums, error) {
+// payments. Amounts are euros with two decimals. Csv that is safe has no formula for a spreadsheet.
+func SumsByName(name, column string, safe bool) (Sums, error) {
 	ofAccounts := column == "cuenta"
 	switch {
 	case name == "csv" && ofAccounts:
-		return Sums{column + ",saldo", csvBalance}, nil
+		return Sums{column + ",saldo", func(b []byte, s *Sum) []byte {
+			return s.Balance.Append(append(csvField(b, valid(s.Of), safe), ','))
+		}}, nil
 	case name == "csv":
-		return Sums{column + ",bizums,enviado,recibido,neto", csvTotal}, nil
+		return Sums{column + ",bizums,enviado,recibido,neto", func(b []byte, s *Sum) []byte {
+			return csvTotal(b, s, safe)
+		}}, nil
 	case name == "json":
 		return Sums{Append: func(b []byte, s *Sum) []byte {
 			b = jsonString(append(append(append(b, `{"`...), column...), `":`...), s.Of)
@@ -45,12 +49,8 @@ func SumsByName(name, column string) (Sums, error) {
 	return Sums{}, fmt.Errorf("no format %q", name)
 }
 
-func csvBalance(b []byte, s *Sum) []byte {
-	return s.Balance.Append(append(csvField(b, s.Of, false), ','))
-}
-
-func csvTotal(b []byte, s *Sum) []byte {
-	b = strconv.AppendInt(append(csvField(b, s.Of, false), ','), s.Payments, 10)
+func csvTotal(b []byte, s *Sum, safe bool) []byte {
+	b = strconv.AppendInt(append(csvField(b, valid(s.Of), safe), ','), s.Payments, 10)
 	b = s.Sent.Append(append(b, ','))
 	b = s.Received.Append(append(b, ','))
 	return s.Net.Append(append(b, ','))

@@ -15,7 +15,7 @@ func TestSums(t *testing.T) {
 		{"csv", "nombre", "nombre,bizums,enviado,recibido,neto", `"a,""b""",3,1000.00,0.20,-999.80`},
 		{"json", "concepto", "", `{"concepto":"a,\"b\"","bizums":3,"enviado":1000.00,"recibido":0.20,"neto":-999.80}`},
 	} {
-		f, err := format.SumsByName(c.format, c.column)
+		f, err := format.SumsByName(c.format, c.column, false)
 		if err != nil || f.Header != c.header {
 			t.Errorf("%s of %s: %q, %v", c.format, c.column, f.Header, err)
 			continue
@@ -24,7 +24,11 @@ func TestSums(t *testing.T) {
 			t.Errorf("%s of %s: %s, want %s", c.format, c.column, got, c.line)
 		}
 	}
-	if _, err := format.SumsByName("text", "cuenta"); err == nil {
+	f, err := format.SumsByName("csv", "cuenta", true)
+	if got := string(f.Append(nil, &format.Sum{Of: "=1\xff"})); err != nil || got != "'=1\ufffd,0.00" {
+		t.Errorf("safe: %q, %v", got, err)
+	}
+	if _, err := format.SumsByName("text", "cuenta", false); err == nil {
 		t.Error("there is no text of sums")
 	}
 }

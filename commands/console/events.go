@@ -11,7 +11,7 @@ import (
 func (c *Console) Report(e event.Event) {
 	switch e := e.(type) {
 	case event.WaitingForTopic:
-		c.Noticef("waiting for topic %q to be made at %s; produce makes it", e.Topic, e.Brokers)
+		c.Noticef("waiting for topic %q to be made at %s", e.Topic, e.Brokers)
 	case event.WaitingForRecords:
 		c.Noticef("waiting for bizums in topic %q at %s", e.Topic, e.Brokers)
 	case event.WaitingForGroup:

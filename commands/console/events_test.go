@@ -30,7 +30,7 @@ func TestReport(t *testing.T) {
 		event event.Event
 		want  string
 	}{
-		{event.WaitingForTopic{Topic: "t", Brokers: "b:1"}, `waiting for topic "t" to be made at b:1; produce makes it`},
+		{event.WaitingForTopic{Topic: "t", Brokers: "b:1"}, `waiting for topic "t" to be made at b:1`},
 		{event.WaitingForRecords{Topic: "t", Brokers: "b:1"}, `waiting for bizums in topic "t" at b:1`},
 		{event.WaitingForPartition{Group: "g", Topic: "t"},
 			`the other members of group "g" have all partitions of "t"; waiting for one`},

@@ -32,7 +32,7 @@ func (c *Console) AskSecret(ctx context.Context, question string) (string, error
 	if err != nil {
 		return "", ErrNoTerminal
 	}
-	fmt.Fprintf(c.notices, "bizumctl: %s: ", c.escaped(question))
+	fmt.Fprintf(c.notices, speaker+"%s: ", c.escaped(question))
 	defer fmt.Fprintln(c.notices)
 	type line struct {
 		text string

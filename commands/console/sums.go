@@ -8,11 +8,11 @@ import (
 )
 
 // Sums shows sums of what a column of the data has, as csv, as json, or as a table.
-func (c *Console) Sums(output, column string, sums iter.Seq[*format.Sum]) error {
+func (c *Console) Sums(output, column string, safe bool, sums iter.Seq[*format.Sum]) error {
 	if output == "table" {
 		return c.table(column, sums)
 	}
-	f, err := format.SumsByName(output, column)
+	f, err := format.SumsByName(output, column, safe)
 	if err == nil && f.Header != "" {
 		err = c.Line([]byte(f.Header))
 	}
