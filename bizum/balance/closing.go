@@ -21,7 +21,7 @@ func ReadClosing(ctx context.Context, cluster *kafka.Cluster, topic, group strin
 		return nil, err
 	}
 	closings := make([]*ledger.Closing, source.Partitions)
-	var reading errgroup.Group
+	reading, ctx := errgroup.WithContext(ctx)
 	for p := range source.Partitions {
 		reading.Go(func() (err error) {
 			log := partitionLog(cluster, group, topics, source.ID, p, false)

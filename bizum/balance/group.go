@@ -44,8 +44,8 @@ type Group struct {
 	heading ledger.Heading
 	ids     map[string]string // of the ledger's topics
 
-	mu      sync.Mutex
-	checked time.Time // when the topics were found to be those with which we began
+	checking chan struct{} // has one while the topics are checked, and guards checked
+	checked  time.Time     // when they were found to be those with which we began
 }
 
 // How often the topics are checked, beside the start of each session, and how long one may be missing: a broker that
@@ -64,7 +64,7 @@ func OpenGroup(ctx context.Context, cluster *kafka.Cluster, config GroupConfig) 
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{cluster: cluster, config: config, topics: topics, ids: make(map[string]string)}
+	g := &Group{cluster: cluster, config: config, topics: topics, ids: make(map[string]string), checking: make(chan struct{}, 1)}
 	source, err := cluster.Topic(ctx, config.Topic)
 	if err != nil {
 		return nil, err
@@ -199,8 +199,12 @@ func (g *Group) watch(ctx context.Context, l *ledger.Ledger, end func(error)) {
 
 // check makes sure that the topics are still those with which we began, unless that was just done.
 func (g *Group) check(ctx context.Context, l *ledger.Ledger) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	select { // not a mutex: a broker that hangs must not keep who waits here from its own end
+	case g.checking <- struct{}{}:
+		defer func() { <-g.checking }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	if time.Since(g.checked) < checkedFor {
 		return nil
 	}

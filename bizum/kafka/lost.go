@@ -28,7 +28,11 @@ func (e *LostError) Error() string {
 	case errors.Is(e.Cause, ErrNoTopic):
 		reason = "it was deleted"
 	}
-	return fmt.Sprintf("topic %q has lost what it had acknowledged, up to %d records: %s", e.Topic, e.Records, reason)
+	records := "1 record"
+	if e.Records != 1 {
+		records = fmt.Sprintf("up to %d records", e.Records)
+	}
+	return fmt.Sprintf("topic %q has lost what it had acknowledged, %s: %s", e.Topic, records, reason)
 }
 
 func (e *LostError) Unwrap() error { return e.Cause }
@@ -73,7 +77,7 @@ func (c *Cluster) idAtLeader(topic string, partition int32) (string, error) {
 }
 
 // verifyTimeout is how long Verify may take.
-const verifyTimeout = time.Second
+const verifyTimeout = time.Second / 2
 
 // Verify returns a LostError if the topic that acknowledged the Writer's records was deleted, or recreated. It is for
 // the end of a run, also of one whose ctx has ended; a broker that does not respond in time is no error.

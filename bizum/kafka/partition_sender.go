@@ -227,7 +227,8 @@ func (s *partitionSender) recover(cause error) error {
 	if err := s.drain(cause); err != nil {
 		return err
 	}
-	if !retriable(cause) && !errors.Is(cause, sarama.ErrMessageSizeTooLarge) {
+	outOfOrder := errors.Is(cause, sarama.ErrOutOfOrderSequenceNumber) && s.writer.missing != nil // of a topic made again
+	if !retriable(cause) && !errors.Is(cause, sarama.ErrMessageSizeTooLarge) && !outOfOrder {
 		return cause
 	}
 	_, err := retry(s.writer.ctx, s.writer.cluster, retryPause, s.silent,
@@ -265,7 +266,8 @@ func (s *partitionSender) beginAgain() (again bool, err error) {
 	s.moveTo(id)
 	s.producer, s.sequence, s.known = producer, 0, false
 	for _, b := range s.inFlight {
-		b.sealed, b.sequence, s.sequence = nil, s.sequence, after(s.sequence, b.records.Len())
+		b.acked, b.sealed, b.sequence = false, nil, s.sequence
+		s.sequence = after(s.sequence, b.records.Len())
 	}
 	return true, nil
 }

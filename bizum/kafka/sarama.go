@@ -86,8 +86,7 @@ func (c *Cluster) refresh(topic string) error {
 type missingTopicError string
 
 func (e missingTopicError) Error() string {
-	return fmt.Sprintf("topic %q does not exist; produce makes it (a broker without a folder forgets it when it stops)",
-		string(e))
+	return fmt.Sprintf("topic %q does not exist; a broker without a folder forgets it when it stops", string(e))
 }
 
 func (missingTopicError) Is(target error) bool { return target == ErrNoTopic }

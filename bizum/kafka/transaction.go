@@ -111,7 +111,9 @@ func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return t.failed(ctx, "taking over", ctx.Err())
 	case stable:
-		_, err = l.cluster.askCommitted(l.groupCoordinator, l.config.Group, l.config.Source, []int32{l.config.Partition})
+		_, err = await(ctx, func() (map[int32]Position, error) {
+			return l.cluster.askCommitted(l.groupCoordinator, l.config.Group, l.config.Source, []int32{l.config.Partition})
+		})
 		if !errors.Is(err, sarama.ErrUnstableOffsetCommit) {
 			return t.failed(ctx, "taking over", err)
 		}

@@ -21,6 +21,10 @@ func EnsureTopic(ctx context.Context, cluster *kafka.Cluster, topic string, part
 	}
 	created, err = cluster.CreateTopic(ctx, topic,
 		kafka.TopicSpec{Partitions: int32(partitions), Settings: map[string]string{"retention.ms": "-1"}})
+	if err == nil && !created { // another process was quicker
+		there, err = cluster.Partitions(ctx, topic)
+		return len(there), false, err
+	}
 	return partitions, created, err
 }
 
