@@ -13,8 +13,8 @@ import (
 	"bizumctl/bizum/ledger"
 )
 
-// ReadClosing reads what the partitions of a group's ledger have come to, side by side. The error may be ledger.ErrGroupName, a
-// NoLedgerError or a ledger.StopError.
+// ReadClosing reads what the partitions of a group's ledger have come to, side by side. The error may be
+// ledger.ErrGroupName, a NoLedgerError or a ledger.StopError.
 func ReadClosing(ctx context.Context, cluster *kafka.Cluster, topic, group string) ([]*ledger.Closing, error) {
 	topics, source, err := find(ctx, cluster, topic, group)
 	if err != nil {

@@ -49,7 +49,8 @@ func (c Config) Start() (*Broker, error) {
 	}
 	listener := advertising{inner, address(advertised(c.Advertise, inner.Addr()))}
 	versions := kversion.Stable()
-	// Java's client, and so Spark, fails on the response of kfake to DescribeTopicPartitions; without it, it sends another request.
+	// Java's client, and so Spark, fails on the response of kfake to DescribeTopicPartitions; without it, it sends another
+	// request.
 	versions.SetMaxKeyVersion(int16(kmsg.DescribeTopicPartitions), -1)
 	options := []kfake.Opt{
 		kfake.NumBrokers(1),
@@ -75,6 +76,9 @@ func (c Config) Start() (*Broker, error) {
 	}
 	if b.cluster, err = kfake.NewCluster(options...); err != nil {
 		listener.Close()
+		if b.lock != nil {
+			_ = b.lock.Close()
+		}
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
 	b.cluster.ControlKey(int16(kmsg.CreateTopics), func(request kmsg.Request) (kmsg.Response, error, bool) {
