@@ -29,6 +29,7 @@ type balancesOptions struct {
 func newBalances(env Env) *cli.Command {
 	o := balancesOptions{cluster: defaultCluster(), initial: defaultBalance().initial, by: "cuenta", output: "table",
 		bad: "skip"}
+	var json bool
 	return &cli.Command{
 		Name: "balances", Usage: "list the closing balances",
 		Description: examples("Lists what every account has now: added up, or as a group's ledger has it.",
@@ -39,16 +40,22 @@ func newBalances(env Env) *cli.Command {
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with"},
 			&cli.StringFlag{Name: "account", Destination: &o.account, Usage: "only account `NAME`"},
 			&cli.StringFlag{Name: "by", Value: o.by, Destination: &o.by,
-				Usage: "`WHAT`: cuenta for balances, nombre or concepto for totals"},
+				Usage: "`WHAT`: cuenta, nombre, concepto; an account has a balance, the others totals"},
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "read the ledger of group `NAME`"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, csv, json"},
-			badFlag(&o.bad), safeFlag(&o.safe),
+			jsonFlag(&json), badFlag(&o.bad), safeFlag(&o.safe),
 		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
 			if o.group != "" && (o.by != "cuenta" || c.IsSet("initial") || c.IsSet("bad")) {
 				return misuse("--group reads a ledger as it is: leave out --by, --initial and --bad")
+			}
+			switch {
+			case json && c.IsSet("output"):
+				return misuse("--output and --json exclude each other")
+			case json:
+				o.output = "json"
 			}
 			err := o.run(c.Context, env, newConsole(env, o.cluster.speech))
 			if err != nil && c.Context.Err() != nil { // not 0, as elsewhere: these are data, and not all of them
@@ -95,8 +102,11 @@ func (o *balancesOptions) run(ctx context.Context, env Env, screen *console.Cons
 	if err != nil {
 		return err
 	}
-	return o.list(screen, balance.Accounts(o.account, replayed.Book),
-		console.Plural(replayed.Booked, "bizum", "bizums")+exceptions(replayed.Rounded, replayed.Rejected)+", ")
+	counted := ""
+	if o.account == "" { // else they are not those of the account
+		counted = console.Plural(replayed.Booked, "bizum", "bizums") + exceptions(replayed.Rounded, replayed.Rejected) + ", "
+	}
+	return o.list(screen, balance.Accounts(o.account, replayed.Book), counted)
 }
 
 // fromLedger lists what a ledger has, and says how far its partitions have come.

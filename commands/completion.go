@@ -77,7 +77,7 @@ func completions(ctx context.Context, env Env, app *cli.App, before []string, wo
 		for _, command := range app.VisibleCommands() {
 			found = append(found, command.Name)
 		}
-		return beginning(append(found, "--help", "--version"), word, "")
+		return beginning(append(found, "help", "version", "--help", "--version"), word, "")
 	}
 	command := app.Command(before[0])
 	switch {

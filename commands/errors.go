@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 
 	"bizumctl/bizum/archive"
 	"bizumctl/bizum/balance"
@@ -56,6 +57,8 @@ func hint(err error, at place) string {
 		return lineHint(line, at)
 	case errors.As(err, new(*kafka.LostError)):
 		return "send again what the topic has to have"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "a broker may run there already; another one takes another port: --listen localhost:9093"
 	case errors.Is(err, kafka.ErrUnreachable):
 		return unreachableHint(err, at)
 	case errors.Is(err, kafka.ErrNewTopic):

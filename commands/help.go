@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"bizumctl/bizum/record"
 	"bizumctl/commands/arguments"
 )
 
@@ -93,7 +94,13 @@ func unknownCommand(app *cli.App, name string) error {
 func strayWord(c *cli.Context) error {
 	word := c.Args().First()
 	err := misuse("%s takes no argument, but was given %q", c.Command.Name, word)
-	if word != "" && slices.Contains(longNames(c.Command.Flags), "topic") {
+	known := longNames(c.Command.Flags)
+	switch {
+	case word == "help":
+		return hintedError{err, "see: bizumctl " + c.Command.Name + " --help"}
+	case strings.Contains(word, ":") && slices.Contains(known, "brokers"):
+		return hintedError{err, "brokers are named by: --brokers " + quoted(word)}
+	case slices.Contains(known, "topic") && record.CheckTopic(word) == nil:
 		return hintedError{err, "a topic is named by: --topic " + quoted(word)}
 	}
 	return err

@@ -90,7 +90,7 @@ func newProduce(env Env) *cli.Command {
 			&cli.StringFlag{Name: "input", Destination: &o.input,
 				Usage: "send the messages of `FILE`, or - for standard input"},
 			&cli.StringFlag{Name: "bad", Value: o.bad, Destination: &o.bad,
-				Usage: "`WHAT` to do with a line of --input that is no message: stop, skip (and report)"},
+				Usage: "`WHAT` to do with a line of --input that is no message: stop, skip; skip reports it"},
 			&cli.BoolFlag{Name: "dry-run", Destination: &o.dryRun, Usage: "print the messages instead of sending them"},
 			&cli.StringFlag{Name: "compression", Value: o.compression, Destination: &o.compression,
 				Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},
@@ -212,10 +212,11 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 	defer writer.Close()
 	err = run.Run(ctx, messages, producer.ToTopic(writer))
 	o.summary(screen, run.Figures(), writer.Pending())
-	if err == nil {
-		err = writer.Verify(ctx)
+	lost := writer.Verify(ctx)
+	if err != nil && lost != nil {
+		screen.Noticef("%v", lost)
 	}
-	return err
+	return cmp.Or(err, lost)
 }
 
 // ensureTopic creates the topic if it is missing. If it was ours to create, or the broker is an embedded one, it returns

@@ -302,6 +302,20 @@ func TestNoticesWrap(t *testing.T) {
 	}
 }
 
+// Where there is no room beside the totals, what they are of has a line of its own.
+func TestTotalsFit(t *testing.T) {
+	s := newScreen(t)
+	s.send("", "José Manuel Fernández;10;Cine;ENVIO")
+	for columns, want := range map[uint16]string{
+		40: "José Manuel Fernández\r\n         1  10.00 €    0.00 €  -10.00 €\r\n",
+		80: "José Manuel Fernández       1  10.00 €    0.00 €  -10.00 €\r\n",
+	} {
+		if text := s.run(columns, "balances", "--by", "nombre", "--color", "never"); !strings.Contains(text, want) {
+			t.Errorf("at %d columns: %q, want %q", columns, text, want)
+		}
+	}
+}
+
 // Colour is for terminals, unless told otherwise; the sign is there without it.
 func TestColour(t *testing.T) {
 	s := newScreen(t)

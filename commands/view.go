@@ -107,7 +107,7 @@ func countFlag(value *int64, usage string) cli.Flag {
 
 func badFlag(value *string) cli.Flag {
 	return &cli.StringFlag{Name: "bad", Value: *value, Destination: value,
-		Usage: "`WHAT` to do with a rejected message: skip (and report), stop"}
+		Usage: "`WHAT` to do with a rejected message: skip, stop; skip reports it"}
 }
 
 func safeFlag(value *bool) cli.Flag {

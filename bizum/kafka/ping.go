@@ -95,7 +95,7 @@ func (p *ping) ask(conn *fetchConn, topic string) (*kmsg.MetadataResponse, error
 	if err != nil {
 		return nil, p.failed("versions", conn, err)
 	}
-	p.report(Finding{"versions", "it speaks as Kafka " + versionOf(&offered) + " does", setup.took.versions})
+	p.report(Finding{"versions", versionText(&offered), setup.took.versions})
 	if sasl := p.cluster.config.SASL; sasl != nil {
 		p.report(Finding{"login", fmt.Sprintf("by %s%s", sasl.Mechanism, p.cluster.dialer.asUser()), setup.took.login})
 	}
@@ -145,9 +145,13 @@ func tlsText(s tls.ConnectionState) string {
 	return text
 }
 
-// versionOf returns the version that a broker seems to have.
-func versionOf(offered *kmsg.ApiVersionsResponse) string {
-	return strings.ReplaceAll(kversion.FromApiVersionsResponse(offered).VersionGuess(), "v", "")
+// versionText names the release of Kafka whose requests a broker takes, if they are those of one.
+func versionText(offered *kmsg.ApiVersionsResponse) string {
+	guess := kversion.FromApiVersionsResponse(offered).VersionGuess()
+	if release, ok := strings.CutPrefix(guess, "v"); ok {
+		return "it speaks as Kafka " + release + " does"
+	}
+	return "what it speaks is that of no release of Kafka's"
 }
 
 func clusterText(m *kmsg.MetadataResponse) string {

@@ -261,6 +261,8 @@ func (s *Statement) columns() columns {
 		left = onOneLine
 	} else {
 		c.stacked = true
+		const shortName = 6 // the concept has a line of its own
+		account = func(left int) int { return max(min(s.widest, accountWidest, max(left/2, left-shortName)), 1) }
 	}
 	if s.accounts { // it tells the lines apart: what is short of room is the words
 		c.account = account(left)

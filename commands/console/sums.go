@@ -29,8 +29,8 @@ func (c *Console) Sums(output, column string, safe bool, sums iter.Seq[*format.S
 	return c.Flush()
 }
 
-// table goes through the sums twice: first for the widths of the columns. Where a terminal has no room for what they are
-// sums of, that is cut.
+// table goes through the sums twice: first for the widths of the columns. Where a terminal has little room for what they
+// are sums of, that has a line of its own.
 func (c *Console) table(column string, sums iter.Seq[*format.Sum]) error {
 	const gap = "  "
 	of := map[string]string{"cuenta": "account", "nombre": "name", "concepto": "concept"}[column]
@@ -52,16 +52,24 @@ func (c *Console) table(column string, sums iter.Seq[*format.Sum]) error {
 		text = max(text, cells.width([]byte(s.Of)))
 		measure(numbers(s))
 	}
-	columns := c.width()
-	if left := columns - 1; columns > 0 {
-		for _, width := range widths {
-			left -= len(gap) + width
-		}
-		text = min(text, max(left, 1))
+	const little = 12
+	columns, all := c.width(), 0
+	for _, width := range widths {
+		all += len(gap) + width
+	}
+	stacked := columns > 0 && columns-1-all < min(text, little)
+	switch {
+	case stacked:
+		text = min(text, columns-1)
+	case columns > 0:
+		text = min(text, columns-1-all)
 	}
 	var line []byte
-	show := func(of string, numbers []string, all ink) error {
-		line = cells.append(append(line[:0], all.before...), []byte(of), text, columns == 0)
+	show := func(of string, numbers []string, whole ink) error {
+		line = cells.append(append(line[:0], whole.before...), []byte(of), text, columns == 0)
+		if stacked {
+			line = appendBlanks(append(line, '\n'), columns-1-all)
+		}
 		for i, number := range numbers {
 			paint := ink{}
 			if strings.HasPrefix(number, "-") {
@@ -69,7 +77,7 @@ func (c *Console) table(column string, sums iter.Seq[*format.Sum]) error {
 			}
 			line = appendRight(append(line, gap...), []byte(number), widths[i], paint)
 		}
-		line = append(append(line, all.after...), '\n')
+		line = append(append(line, whole.after...), '\n')
 		return c.painted(line)
 	}
 	if err := show(of, names, c.paint.heading); err != nil {
