@@ -99,6 +99,9 @@ func (g *Group) Run(ctx context.Context, own func(ctx context.Context, claim *Cl
 		handler.joined, handler.broken = false, false
 		began := time.Now()
 		err := g.consume(ctx, handler)
+		if errors.Is(err, sarama.ErrUnknownTopicOrPartition) {
+			err = missingTopicError(g.topic)
+		}
 		switch {
 		case ctx.Err() != nil:
 		case handler.joined:

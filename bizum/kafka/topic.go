@@ -42,8 +42,8 @@ func (c *Cluster) describe(name string) (topic Topic, err error) {
 	switch {
 	case err != nil:
 		return topic, err
-	case len(found) == 0:
-		return topic, sarama.ErrUnknownTopicOrPartition
+	case len(found) == 0 || found[0].Err == sarama.ErrUnknownTopicOrPartition:
+		return topic, missingTopicError(name)
 	case found[0].Err != sarama.ErrNoError:
 		return topic, found[0].Err
 	case len(found[0].Partitions) == 0:
@@ -144,8 +144,8 @@ func askTopic(broker *sarama.Broker, conf *sarama.Config, topic string) (*sarama
 	if err != nil {
 		return nil, err
 	}
-	if len(response.Topics) == 0 {
-		return nil, sarama.ErrUnknownTopicOrPartition
+	if len(response.Topics) == 0 || response.Topics[0].Err == sarama.ErrUnknownTopicOrPartition {
+		return nil, missingTopicError(topic)
 	}
 	return response, orNil(response.Topics[0].Err)
 }
