@@ -13,7 +13,7 @@ func FuzzName(f *testing.F) {
 	s := span{"bizums.caja-1", 3, 41, 99}
 	for _, name := range []string{s.String() + ".parquet", s.draft(), lockOf(s.topic, s.partition), stateFile, stateDraft,
 		"bizums-0-00000000000000000007-00000000000000000006.csv", "bizums-2147483648-00000000000000000007.tmp", "-", ".-0.lock",
-		"bizums-0-7-9.txt", "bizums--00000000000000000000-00000000000000000000.json", ""} {
+		"bizums-0-7-9.txt", "bizums--00000000000000000000-00000000000000000000.json", "", s.String() + "."} {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {

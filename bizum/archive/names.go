@@ -61,7 +61,7 @@ func spanOf(name string) (s span, extension string, ok bool) {
 		return s, "", false
 	}
 	s, ok = startOf(stem, s)
-	return s, extension, ok && s.last >= s.first
+	return s, extension, ok && s.last >= s.first && (extension != "" || !strings.HasSuffix(name, "."))
 }
 
 // draftOf parses the name of a draft.
