@@ -33,11 +33,11 @@ func ParseHeading(key, value []byte) (h Heading, err error) {
 	}
 	partitions, err := strconv.ParseInt(fields[2], 10, 32)
 	if err != nil {
-		return h, fmt.Errorf("heading %.80q: %w", value, err)
+		return h, fmt.Errorf("heading %.80q: partitions: %w", value, errors.Unwrap(err)) // it quotes all of the field
 	}
 	initial, ok := bizum.ParseBalance([]byte(fields[3]))
 	if !ok {
-		return h, fmt.Errorf("heading %.80q: initial balance %q", value, fields[3])
+		return h, fmt.Errorf("heading %.80q: initial balance %.80q", value, fields[3])
 	}
 	return Heading{SourceID: fields[1], Partitions: int32(partitions), Initial: initial}, nil
 }

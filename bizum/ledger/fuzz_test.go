@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 
 	"bizumctl/bizum"
@@ -40,7 +41,7 @@ func FuzzHeading(f *testing.F) {
 	f.Add([]byte{}, Heading{"AAAAAAAAAAAAAAAAAAAAAA", 3, 2000_00}.Value())
 	f.Add([]byte{}, Heading{"", math.MaxInt32, -5}.Value())
 	f.Add([]byte("cuenta"), []byte("1;id;1;2000.00"))
-	for _, value := range []string{"", "1;id;1", "2;id;1;2000.00", "1;id;x;2000.00", "1;id;1;x", "1;id;99999999999;0.00",
+	for _, value := range []string{"", "1;id;1", "2;id;1;2000.00", "1;id;x;2000.00", "1;id;1;x", "1;id;" + strings.Repeat("+", 999) + ";0.00", "1;id;99999999999;0.00",
 		"1;id;1;2000.00;1"} {
 		f.Add([]byte{}, []byte(value))
 	}
