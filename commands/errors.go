@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"bizumctl/bizum/archive"
 	"bizumctl/bizum/balance"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
 	"bizumctl/bizum/producer"
+	"bizumctl/commands/arguments"
 )
 
 // commandError is the error of a command, with how it wants to be shown, and where it has worked.
@@ -27,7 +29,15 @@ type misuseError struct{ error }
 
 func (e misuseError) Unwrap() error { return e.error }
 
-func misuse(format string, args ...any) error { return misuseError{fmt.Errorf(format, args...)} }
+// misuse returns a misuseError, with times as people write them.
+func misuse(format string, args ...any) error {
+	for i, arg := range args {
+		if d, ok := arg.(time.Duration); ok {
+			args[i] = arguments.ShortTime(d.String())
+		}
+	}
+	return misuseError{fmt.Errorf(format, args...)}
+}
 
 // hintNewLedger is for a ledger that no longer is of its topic.
 const hintNewLedger = "keep a new ledger: take another --group"
