@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+	"github.com/dustin/go-humanize"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -404,10 +405,11 @@ func TestSessionsEnd(t *testing.T) {
 		s.Fatal(stderr)
 	}
 	all := count + paced + 1
-	run(fmt.Sprintf("consume --raw --count %d", all), fmt.Sprintf("%d bizums", all))
-	run(fmt.Sprintf("consume --raw --group seen --count %d", all), fmt.Sprintf("%d bizums", all))
-	run(fmt.Sprintf("balance --output none --group caja --count %d", all), fmt.Sprintf("%d bizums", all))
-	run(fmt.Sprintf("produce --accounts 20 --rate 400 --count %d", count), fmt.Sprintf("%d bizums sent", count))
+	seen := humanize.Comma(int64(all)) + " bizums"
+	run(fmt.Sprintf("consume --raw --count %d", all), seen)
+	run(fmt.Sprintf("consume --raw --group seen --count %d", all), seen)
+	run(fmt.Sprintf("balance --output none --group caja --count %d", all), seen)
+	run(fmt.Sprintf("produce --accounts 20 --rate 400 --count %d", count), humanize.Comma(count)+" bizums sent")
 	run(fmt.Sprintf("produce --min-delay 1s --max-delay 4s --count %d", paced), fmt.Sprintf("%d bizums sent", paced))
 	work.Wait()
 	stdout, stderr, code := s.run(anaPassword, "audit --group caja"+flags, "SHORT")
