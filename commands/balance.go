@@ -75,11 +75,8 @@ func newBalance(env Env) *cli.Command {
 			if err := o.checkRows(c); err != nil {
 				return err
 			}
-			switch {
-			case json && c.IsSet("output"):
-				return misuse("--output and --json exclude each other")
-			case json:
-				o.output = "json"
+			if err := jsonOutput(c, json, &o.output); err != nil {
+				return err
 			}
 			switch {
 			case o.group != "":

@@ -51,11 +51,8 @@ func newBalances(env Env) *cli.Command {
 			if o.group != "" && (o.by != "cuenta" || c.IsSet("initial") || c.IsSet("bad")) {
 				return misuse("--group reads a ledger as it is: leave out --by, --initial and --bad")
 			}
-			switch {
-			case json && c.IsSet("output"):
-				return misuse("--output and --json exclude each other")
-			case json:
-				o.output = "json"
+			if err := jsonOutput(c, json, &o.output); err != nil {
+				return err
 			}
 			err := o.run(c.Context, env, newConsole(env, o.cluster.speech))
 			if err != nil && c.Context.Err() != nil { // not 0, as elsewhere: these are data, and not all of them

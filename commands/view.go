@@ -101,6 +101,17 @@ func jsonFlag(value *bool) cli.Flag {
 	return &cli.BoolFlag{Name: "json", Destination: value, Usage: "short for --output json"}
 }
 
+// jsonOutput applies --json to the output of a command.
+func jsonOutput(c *cli.Context, json bool, output *string) error {
+	switch {
+	case json && c.IsSet("output"):
+		return misuse("--output and --json exclude each other")
+	case json:
+		*output = "json"
+	}
+	return nil
+}
+
 func countFlag(value *int64, usage string) cli.Flag {
 	return &cli.Int64Flag{Name: "count", Aliases: []string{"n"}, Destination: value, Usage: usage}
 }
