@@ -30,17 +30,28 @@ type Generator struct {
 	accounts        int
 	owner           *rand.Rand
 	key             []byte
+
+	paymentSource, ownerSource *rand.PCG // of payments and owner
 }
+
+// GeneratorState is how far a generator has come. It is the same for generators that were made alike.
+type GeneratorState struct{ payments, owner rand.PCG }
 
 // NewGenerator makes bizums of the given names and concepts, spread over this many accounts.
 func NewGenerator(seed uint64, names, concepts [][]byte, accounts int) *Generator {
+	payments, owner := rand.NewPCG(seed, streamPayments), rand.NewPCG(seed, streamAccounts)
 	return &Generator{
 		names: names, concepts: concepts, accounts: accounts,
-		payments: rand.New(rand.NewPCG(seed, streamPayments)),
-		owner:    rand.New(rand.NewPCG(seed, streamAccounts)),
-		key:      []byte(DefaultAccount),
+		payments: rand.New(payments), owner: rand.New(owner), key: []byte(DefaultAccount),
+		paymentSource: payments, ownerSource: owner,
 	}
 }
+
+// State returns how far the generator has come, for Restore.
+func (g *Generator) State() GeneratorState { return GeneratorState{*g.paymentSource, *g.ownerSource} }
+
+// Restore goes on from where a generator, made like this one, had come to.
+func (g *Generator) Restore(s GeneratorState) { *g.paymentSource, *g.ownerSource = s.payments, s.owner }
 
 // Next makes a bizum and names its account. The key is good until the next call.
 func (g *Generator) Next() (key []byte, p Payment) {
