@@ -90,7 +90,7 @@ func newApp(env Env) *cli.App {
 			Usage: "print the version"}},
 		ExitErrHandler: func(*cli.Context, error) {}, // Run returns the code; the library would end the process
 		Commands: []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newBalances(env), newAudit(env),
-			newPing(env), newBroker(env), newDemo(env), newVersion(env)},
+			newCheck(env), newPing(env), newBroker(env), newDemo(env), newVersion(env)},
 		CustomAppHelpTemplate: appHelp,
 	}
 	app.Commands = append(app.Commands, newConfig(env, app.Commands), newCompletion(env), newComplete(env, app))

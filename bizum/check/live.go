@@ -1,0 +1,48 @@
+package check
+
+import "math/bits"
+
+// Update takes a later receipt of a run that goes on.
+func (c *Numbered) Update(r *Receipt) {
+	if known := c.runs[r.Run]; known != nil {
+		known.update(r)
+	}
+}
+
+// Settled returns up to where the outcome of all payments is known.
+func (r *Receipt) Settled() int64 {
+	if last := len(r.Unknown) - 1; last >= 0 && r.Ended.IsZero() && r.Unknown[last].Last == r.Sent-1 {
+		return r.Unknown[last].First
+	}
+	return r.Sent
+}
+
+// Came returns how many payments have come.
+func (c *Numbered) Came() (n int64) {
+	for _, r := range c.runs {
+		for _, word := range r.seen {
+			n += int64(bits.OnesCount64(word))
+		}
+	}
+	return n
+}
+
+// Outstanding returns how many of the payments of a run below a number have to come, and have not.
+func (c *Numbered) Outstanding(id string, below int64) (count int64) {
+	r := c.runs[id]
+	for n := int64(0); n < min(below, r.Sent); n++ {
+		if n%64 == 0 && r.seen[n/64] == ^uint64(0) {
+			n += 63
+			continue
+		}
+		if !r.seen.has(n) && !c.mayBeAbsent(r, n) {
+			count++
+		}
+	}
+	return count
+}
+
+// mayBeAbsent reports whether nothing is wrong if a payment does not come.
+func (c *Numbered) mayBeAbsent(r *run, n int64) bool {
+	return r.isSpecial(n) && (in(r.unknown, n) || in(r.aborted, n) || !c.config.AsSent && in(r.faults[malformed], n))
+}

@@ -1,0 +1,253 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/maphash"
+
+	"bizumctl/bizum"
+)
+
+// valued compares payments by what they say, when nothing names them any more. It counts hashes in a table of fixed size:
+// up for a payment that was sent, down for one that came. If all is zero in the end, what came is what was sent. Else
+// records are observed once more, and those whose place in the table is not zero are counted one by one.
+type valued struct {
+	config   Config
+	seed     maphash.Seed // the hashes stay in this process
+	table    []int32
+	balance  uint64 // sum of the hashes that were sent, less those that came
+	accounts bool   // are part of the values
+	begun    bool
+	pass     int
+	suspects map[uint64]*suspect
+	dropped  bool // there were too many suspects
+	report   Report
+	text     []byte
+}
+
+// suspect is a value that came more or less often than it was sent, or shares its place in the table with one.
+type suspect struct {
+	value                    string // the account, if it is known, and the message
+	sent, unknown, onPurpose int64  // how often for certain, perhaps, and again on purpose
+	came                     int64
+	last                     Place
+}
+
+const (
+	tableMin    = 1 << 18
+	tableMax    = 1 << 24 // 64 MiB
+	suspectsMax = 1 << 20
+	passesMax   = 6
+)
+
+func newValued(config Config) *valued {
+	size, sent := tableMin, int64(0)
+	for _, r := range config.Receipts {
+		sent += r.Sent
+	}
+	for ; int64(size) < 4*sent && size < tableMax; size *= 2 {
+	}
+	v := &valued{config: config, table: make([]int32, size), report: newReport(&config)}
+	v.begin()
+	v.report.Sent = sent
+	return v
+}
+
+// begin begins to count, with hashes of its own.
+func (v *valued) begin() {
+	v.seed = maphash.MakeSeed()
+	v.pass++
+	v.balance, v.suspects, v.dropped = 0, nil, false
+	clear(v.table)
+	v.report.Records = 0
+}
+
+// Observe takes a record.
+func (v *valued) Observe(o *Observed) error {
+	if !v.begun {
+		v.begun, v.accounts = true, o.Account != nil
+	}
+	text, hash := v.key(o.Account, o.Value)
+	place := &v.table[hash%uint64(len(v.table))]
+	if v.suspects == nil {
+		v.report.Records++
+		*place--
+		v.balance -= hash
+		return nil
+	}
+	if *place != 0 {
+		if s := v.suspect(hash, text); s != nil {
+			s.came++
+			s.last = o.Place
+		}
+	}
+	return nil
+}
+
+// key returns what a payment is known by, in the form in which it was sent, and its hash.
+func (v *valued) key(account, value []byte) (text []byte, hash uint64) {
+	v.text = v.text[:0]
+	if v.accounts {
+		v.text = append(append(v.text, account...), ';')
+	}
+	if p, err := bizum.ParsePayment(value); err == nil {
+		v.text = p.Append(v.text)
+	} else {
+		v.text = append(v.text, value...)
+	}
+	return v.text, maphash.Bytes(v.seed, v.text)
+}
+
+func (v *valued) suspect(hash uint64, text []byte) *suspect {
+	s := v.suspects[hash]
+	if s != nil {
+		return s
+	}
+	if len(v.suspects) == suspectsMax {
+		v.dropped = true
+		return nil
+	}
+	s = &suspect{value: string(text)}
+	v.suspects[hash] = s
+	return s
+}
+
+// EndPass compares what came with what was sent.
+func (v *valued) EndPass(ctx context.Context) (again bool, err error) {
+	v.report.Passes++
+	if v.suspects == nil {
+		if err := v.sent(ctx, v.count); err != nil {
+			return false, err
+		}
+		isZero := func(n int32) bool { return n == 0 }
+		if v.balance == 0 && all(v.table, isZero) {
+			return false, nil
+		}
+		v.suspects = make(map[uint64]*suspect)
+		return true, nil
+	}
+	if err := v.sent(ctx, v.list); err != nil {
+		return false, err
+	}
+	explained := uint64(0)
+	for hash, s := range v.suspects {
+		explained += hash * uint64(s.sent-s.came)
+	}
+	if explained != v.balance && !v.dropped && v.pass < passesMax { // two differences have met in the table
+		v.begin()
+		return true, nil
+	}
+	v.find()
+	return false, nil
+}
+
+func all(table []int32, is func(int32) bool) bool {
+	for _, n := range table {
+		if !is(n) {
+			return false
+		}
+	}
+	return true
+}
+
+// count counts a payment that was sent.
+func (v *valued) count(hash uint64, _ []byte, times, _, _ int64) {
+	v.table[hash%uint64(len(v.table))] += int32(times)
+	v.balance += hash * uint64(times)
+}
+
+// list counts it again, if it is suspect.
+func (v *valued) list(hash uint64, text []byte, times, unknown, onPurpose int64) {
+	if v.table[hash%uint64(len(v.table))] == 0 {
+		return
+	}
+	if s := v.suspect(hash, text); s != nil {
+		s.sent, s.unknown, s.onPurpose = s.sent+times, s.unknown+unknown, s.onPurpose+onPurpose
+	}
+}
+
+// sent makes all payments again: how often each came for certain, perhaps, and again on purpose.
+func (v *valued) sent(ctx context.Context, take func(hash uint64, text []byte, times, unknown, onPurpose int64)) error {
+	for _, r := range v.config.Receipts {
+		generator := r.Stream.Generator()
+		none := newSkipper(r.Aborted, r.fault(Malformed))
+		perhaps, twice := newSkipper(r.Unknown), newSkipper(r.fault(Doubled))
+		var value []byte
+		for n := range r.Sent {
+			if n%(1<<16) == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			key, p := generator.Next()
+			if none.has(n) {
+				continue
+			}
+			value = p.Append(value[:0])
+			text, hash := v.key(key, value)
+			times, unknown, again := int64(1), int64(0), int64(0)
+			if twice.has(n) {
+				if again = 1; v.config.AsSent {
+					times, again = 2, 0
+				}
+			}
+			if perhaps.has(n) {
+				times, unknown = 0, times
+			}
+			take(hash, text, times, unknown, again)
+		}
+	}
+	return nil
+}
+
+// Report returns what was found.
+func (v *valued) Report() *Report {
+	v.report.Distinct = v.report.Sent - v.report.Count(Missing) - v.report.UnknownAbsent
+	return &v.report
+}
+
+// find turns suspects into findings.
+func (v *valued) find() {
+	lists := v.differences()
+	v.pair(&lists)
+	for _, s := range lists.missing {
+		if v.config.Beheaded {
+			v.report.BeforeStart++
+			continue
+		}
+		v.report.add(Missing, false, func() string {
+			return fmt.Sprintf("%s came %d times, and was sent %d times", s.value, s.came, s.sent)
+		})
+	}
+	for _, s := range lists.foreign {
+		kind := Foreign
+		if _, err := bizum.ParsePayment(message(s.value, v.accounts)); err != nil && v.malformed() {
+			if v.config.AsSent {
+				continue
+			}
+			kind = PassedOn
+		}
+		v.report.add(kind, kind == PassedOn, func() string { return fmt.Sprintf("%v: %.100s", s.last, s.value) })
+	}
+	if v.dropped {
+		v.report.undecided("more than %d payments differ: not all of them are counted", suspectsMax)
+	}
+}
+
+// malformed reports whether any payment was sent malformed on purpose.
+func (v *valued) malformed() bool {
+	for _, r := range v.config.Receipts {
+		if len(r.fault(Malformed)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// message returns the message of a value, without its account.
+func message(value string, account bool) []byte {
+	text := []byte(value)
+	if account {
+		_, text, _ = bytes.Cut(text, []byte{';'})
+	}
+	return text
+}

@@ -1,0 +1,341 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"bizumctl/bizum"
+	"bizumctl/bizum/check"
+	"bizumctl/bizum/compare"
+	"bizumctl/bizum/consumer"
+	"bizumctl/commands/console"
+)
+
+type checkOptions struct {
+	cluster  clusterOptions
+	receipts []string
+	paths    []string
+
+	// Of a run without a receipt.
+	seed            uint64
+	count           int64
+	accounts        int
+	names, concepts string
+	initial         bizum.Amount
+
+	columns    compare.Columns
+	closing    string // column
+	sum        string // column
+	asSent     bool
+	allow      []string
+	maxLatency time.Duration
+	output     string
+	follow     bool
+	grace      time.Duration
+
+	allowed map[string]bool
+}
+
+func newCheck(env Env) *cli.Command {
+	o := checkOptions{cluster: defaultCluster(), accounts: 1, initial: defaultBalance().initial, output: "text",
+		grace: 10 * time.Second}
+	var receipts, allow cli.StringSlice
+	var json bool
+	return &cli.Command{
+		Name: "check", Usage: "compare what a pipeline delivered with what was sent", ArgsUsage: "[PATH...]",
+		Description: examples("Compares a topic, files, folders or - (standard input) with the receipt of produce.",
+			"bizumctl check --receipt run.json -t out     exit code 1 if anything was lost, doubled, changed …",
+			"bizumctl check --receipt run.json pagos/     files of Parquet, csv, json or text, ours or Spark's",
+			"bizumctl check --seed 7 --count 1000 out.csv  without a receipt"),
+		Flags: slices.Concat([]cli.Flag{
+			&cli.StringSliceFlag{Name: "receipt", Destination: &receipts,
+				Usage: "`FILE` of produce --receipt; may be repeated"},
+			&cli.StringFlag{Name: "id-field", Destination: &o.columns.ID,
+				Usage: "`FIELD` with the payment's number, if the headers are gone"},
+			&cli.StringFlag{Name: "run-field", Destination: &o.columns.Run, Usage: "`FIELD` with the run's id"},
+			&cli.StringFlag{Name: "account-field", Value: "cuenta", Destination: &o.columns.Account,
+				Usage: "`FIELD` with the account"},
+			&cli.StringFlag{Name: "balance-field", Destination: &o.columns.Balance,
+				Usage: "`FIELD` with the balance after each payment, which is checked too"},
+			&cli.StringFlag{Name: "closing-field", Destination: &o.closing,
+				Usage: "`FIELD` with the closing balance: there is one record an account"},
+			&cli.StringFlag{Name: "sum-field", Destination: &o.sum,
+				Usage: "`FIELD` with what the payments add up to: there is one record an account"},
+			&cli.DurationFlag{Name: "max-latency", Destination: &o.maxLatency,
+				Usage: "a payment that comes more than `TIME` after it was due is late"},
+			&cli.StringSliceFlag{Name: "allow", Destination: &allow,
+				Usage: "`VERDICTS` that are no failure, such as doubled,reordered; with :purpose only what produce did on " +
+					"purpose"},
+			&cli.BoolFlag{Name: "as-sent", Destination: &o.asSent,
+				Usage: "what produce did wrong on purpose has to come as it was sent, not mended"},
+			&cli.BoolFlag{Name: "follow", Destination: &o.follow,
+				Usage: "compare beside a run that goes on, until it has ended"},
+			&cli.DurationFlag{Name: "grace", Value: o.grace, Destination: &o.grace,
+				Usage: "with --follow: a payment that has not come after `TIME` is lost"},
+			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
+				Usage: "`FORMAT`: text, json"},
+			jsonFlag(&json),
+			&cli.Uint64Flag{Name: "seed", Destination: &o.seed, Usage: "without --receipt: the seed `N` of produce"},
+			countFlag(&o.count, "without --receipt: `N` bizums were sent"),
+			&cli.IntFlag{Name: "accounts", Value: o.accounts, Destination: &o.accounts,
+				Usage: "without --receipt: of `N` accounts"},
+			&cli.StringFlag{Name: "names", Destination: &o.names, Usage: "without --receipt: `FILE` of names"},
+			&cli.StringFlag{Name: "concepts", Destination: &o.concepts, Usage: "without --receipt: `FILE` of concepts"},
+			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with"},
+		}, o.cluster.flags()),
+		Action: func(c *cli.Context) error {
+			o.receipts, o.allow, o.paths = receipts.Value(), allow.Value(), c.Args().Slice()
+			if err := jsonOutput(c, json, &o.output); err != nil {
+				return err
+			}
+			if err := o.suit(c); err != nil {
+				return err
+			}
+			err := o.run(c.Context, env, newConsole(env, o.cluster.speech))
+			if err != nil && c.Context.Err() != nil { // not 0, as elsewhere: that would be a verdict
+				return errors.New("interrupted: nothing is judged")
+			}
+			return err
+		},
+	}
+}
+
+// suit refuses flags that do not go together.
+func (o *checkOptions) suit(c *cli.Context) (err error) {
+	isSet := func(flags ...string) string {
+		for _, flag := range flags {
+			if c.IsSet(flag) {
+				return flag
+			}
+		}
+		return ""
+	}
+	if len(o.receipts) > 0 {
+		if flag := isSet("seed", "count", "accounts", "names", "concepts"); flag != "" {
+			return misuse("--%s: the receipt says that: leave it out", flag)
+		}
+	} else if !c.IsSet("seed") || o.count < 1 {
+		return misuse("check wants what was sent: --receipt FILE, or --seed N and --count N")
+	}
+	if o.accounts < 1 {
+		return misuse("--accounts %d: want 1 or more", o.accounts)
+	}
+	if o.columns.Run != "" && o.columns.ID == "" {
+		return misuse("--run-field goes with --id-field")
+	}
+	totals := isSet("closing-field", "sum-field")
+	if other := isSet("id-field", "balance-field", "max-latency", "as-sent"); totals != "" && other != "" {
+		return misuse("--%s: there is one record an account: leave out --%s", totals, other)
+	}
+	if o.closing != "" && o.sum != "" {
+		return misuse("--closing-field and --sum-field exclude each other")
+	}
+	if o.maxLatency < 0 || o.grace < 0 {
+		return misuse("--max-latency %v, --grace %v: want 0 or more", o.maxLatency, o.grace)
+	}
+	if o.follow && (len(o.receipts) == 0 || len(o.paths) > 0 || o.columns.ID != "" || totals != "") {
+		return misuse("--follow reads a topic beside a run with --receipt, by its headers")
+	}
+	if c.IsSet("grace") && !o.follow {
+		return misuse("--grace goes with --follow")
+	}
+	if o.allowed, err = check.ParseAllowed(o.allow); err != nil {
+		return misuse("--allow: %w", err)
+	}
+	return oneOf("output", o.output, "text", "json")
+}
+
+func (o *checkOptions) run(ctx context.Context, env Env, screen *console.Console) error {
+	receipts, err := o.expected(ctx, env, screen)
+	if err != nil {
+		return err
+	}
+	config := check.Config{Receipts: receipts, AsSent: o.asSent, MaxLatency: o.maxLatency,
+		Balances: o.columns.Balance != "", By: o.naming()}
+	switch config.By {
+	case check.ByClosing:
+		o.columns.Balance = o.closing
+	case check.BySum:
+		o.columns.Balance = o.sum
+	}
+	compared := o.compare
+	if o.follow {
+		compared = o.live
+	}
+	report, err := compared(ctx, env, screen, &config)
+	screen.EndProgress()
+	if err != nil {
+		return err
+	}
+	return o.show(screen, report, &config)
+}
+
+// naming returns what names a payment. Headers name it, where there are any.
+func (o *checkOptions) naming() check.Naming {
+	switch {
+	case o.closing != "":
+		return check.ByClosing
+	case o.sum != "":
+		return check.BySum
+	case len(o.receipts) > 0 && (len(o.paths) == 0 || o.columns.ID != ""):
+		return check.ByNumber
+	}
+	return check.ByValue
+}
+
+// compare compares by number, if there are any, and else by value.
+func (o *checkOptions) compare(ctx context.Context, env Env, screen *console.Console, config *check.Config) (
+	*check.Report, error) {
+	read, closeInput, err := o.input(ctx, env, screen, config)
+	if err != nil {
+		return nil, err
+	}
+	defer closeInput()
+	for {
+		comparison, err := check.New(*config)
+		if err != nil {
+			return nil, misuseError{err}
+		}
+		settings := compare.Config{Comparison: comparison, Columns: o.columns, Progress: func(n int64) {
+			if n%256 == 0 && screen.ProgressDue() {
+				screen.ShowProgress(console.Plural(n, "record", "records") + " compared")
+			}
+		}}
+		if len(config.Receipts) == 1 {
+			settings.Run = []byte(config.Receipts[0].Run)
+		}
+		err = read(settings)
+		if errors.Is(err, check.ErrNoNumbers) && o.columns.ID == "" && !config.Balances {
+			screen.Noticef("no record has the headers %s and %s: comparing by value", check.HeaderRun, check.HeaderN)
+			config.By = check.ByValue
+			continue
+		}
+		return comparison.Report(), err
+	}
+}
+
+// input returns what reads the input that the flags name, as often as need be.
+func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Console, config *check.Config) (
+	read func(compare.Config) error, end func(), err error) {
+	switch {
+	case slices.Equal(o.paths, []string{"-"}):
+		file, err := spooled(env.Stdin)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(c compare.Config) error { return compare.Stream(ctx, file, standardInput, c) },
+			func() { file.Close(); os.Remove(file.Name()) }, nil
+	case slices.Contains(o.paths, "-"):
+		return nil, nil, misuse("- is standard input, and stands alone")
+	case len(o.paths) > 0:
+		return func(c compare.Config) error { return compare.Files(ctx, o.paths, c) }, func() {}, nil
+	}
+	cluster, err := o.cluster.open(ctx, env, screen)
+	if err != nil {
+		return nil, nil, err
+	}
+	open := func(ctx context.Context) (*consumer.Consumer, error) {
+		return consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Beginning(), Exit: true,
+			Now: env.Now, Report: screen.Report})
+	}
+	topic, err := open(ctx)
+	if err != nil {
+		cluster.Close()
+		return nil, nil, err
+	}
+	if gone := compare.Beheaded(topic.Starts()); gone > 0 {
+		config.Beheaded = true
+		screen.Noticef("topic %q no longer begins at 0: %s gone, and what was in them cannot be judged", o.cluster.topic,
+			console.Plural(gone, "offset is", "offsets are"))
+	}
+	return func(c compare.Config) error { return compare.Topic(ctx, open, c) }, func() { cluster.Close() }, nil
+}
+
+// spooled keeps a stream in a file, because it may be read twice.
+func spooled(from io.Reader) (*os.File, error) {
+	file, err := os.CreateTemp("", "bizumctl-check-*")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(file, from); err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	}
+	return file, nil
+}
+
+// expected returns what was sent.
+func (o *checkOptions) expected(ctx context.Context, env Env, screen *console.Console) (list []*check.Receipt,
+	err error) {
+	if len(o.receipts) == 0 {
+		r, err := o.fromSeed(env)
+		if err == nil && (o.closing != "" || o.sum != "") {
+			err = r.Summarize(ctx)
+		}
+		return []*check.Receipt{r}, err
+	}
+	for _, path := range o.receipts {
+		r, err := o.receipt(ctx, screen, path)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// receipt reads a receipt, or its journal, and says so.
+func (o *checkOptions) receipt(ctx context.Context, screen *console.Console, path string) (*check.Receipt, error) {
+	r, goesOn, err := readReceipt(path)
+	if err != nil || !goesOn || o.follow {
+		return r, err
+	}
+	screen.Noticef("no receipt %s yet: its journal has %s, and %s of unknown outcome", path,
+		console.Plural(r.Acknowledged, "bizum that was sent", "bizums that were sent"),
+		console.Count(r.Sent-r.Acknowledged))
+	return r, r.Summarize(ctx)
+}
+
+// readReceipt reads a receipt or, of a run that goes on or was killed, its journal.
+func readReceipt(path string) (r *check.Receipt, goesOn bool, err error) {
+	r, err = check.ReadReceipt(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return r, false, unusable(err)
+	}
+	journal, failed := check.ReadJournal(check.JournalPath(path))
+	if errors.Is(failed, fs.ErrNotExist) {
+		r, err = check.ReadReceipt(path) // it may have been written just now
+		return r, false, unusable(err)
+	}
+	return journal, true, unusable(failed)
+}
+
+// unusable makes a misuse of a receipt that cannot be relied on.
+func unusable(err error) error {
+	if errors.As(err, new(*check.ReceiptError)) || errors.Is(err, fs.ErrNotExist) {
+		return misuseError{err}
+	}
+	return err
+}
+
+// fromSeed returns the receipt of a run that has none.
+func (o *checkOptions) fromSeed(env Env) (*check.Receipt, error) {
+	names, err := list(o.names, env.Names, bizum.ParseNames)
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	concepts, err := list(o.concepts, env.Concepts, bizum.ParseConcepts)
+	if err != nil {
+		return nil, fmt.Errorf("concepts: %w", err)
+	}
+	stream := check.NewStream(check.Stream{Seed: o.seed, Accounts: o.accounts}, names, concepts)
+	return &check.Receipt{Run: fmt.Sprintf("of seed %d", o.seed), Stream: stream, Sent: o.count, Acknowledged: o.count,
+		Opening: check.Euros(o.initial)}, nil
+}

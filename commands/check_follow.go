@@ -1,0 +1,54 @@
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"bizumctl/bizum/check"
+	"bizumctl/bizum/compare"
+	"bizumctl/bizum/consumer"
+	"bizumctl/commands/console"
+)
+
+// live compares runs that go on, until they have ended and their payments have come, or are lost.
+func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Console, config *check.Config) (*check.Report,
+	error) {
+	comparison, err := check.NewNumbered(*config)
+	if err != nil {
+		return nil, misuseError{err}
+	}
+	cluster, err := o.cluster.open(ctx, env, screen)
+	if err != nil {
+		return nil, err
+	}
+	defer cluster.Close()
+	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Beginning(),
+		Now: env.Now, Report: screen.Report})
+	if err != nil {
+		return nil, consumer.Failure(err)
+	}
+	settings := compare.Config{Comparison: comparison, Columns: o.columns}
+	if len(config.Receipts) == 1 {
+		settings.Run = []byte(config.Receipts[0].Run)
+	}
+	err = compare.Follow(ctx, topic, comparison, settings, compare.Following{
+		Latest: func() (list []*check.Receipt, err error) {
+			for _, path := range o.receipts {
+				r, _, err := readReceipt(path)
+				if err != nil {
+					return nil, err
+				}
+				list = append(list, r)
+			}
+			return list, nil
+		},
+		Grace: o.grace, Now: env.Now,
+		Report: func(s compare.Standing) {
+			if screen.ProgressDue() {
+				screen.ShowProgress(fmt.Sprintf("%s came, %s outstanding, %s of them for more than %s", console.Count(s.Came),
+					console.Count(s.Outstanding), console.Count(s.Lost), console.Duration(o.grace)))
+			}
+		},
+	})
+	return comparison.Report(), err
+}
