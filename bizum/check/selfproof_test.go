@@ -63,7 +63,7 @@ func within(ranges []check.Range, n int64) bool {
 func (p *pipeline) pick() int {
 	for {
 		i := p.IntN(len(p.records) - 1)
-		if n := p.records[i].number; n < p.receipt.Sent-10 && !p.used[n] && !within(p.receipt.Unknown, n) {
+		if n := p.records[i].number; n >= 0 && n < p.receipt.Sent-10 && !p.used[n] && !within(p.receipt.Unknown, n) {
 			p.used[n] = true
 			return i
 		}
@@ -112,13 +112,14 @@ var breaks = map[string]func(p *pipeline){
 	},
 	"foreign": func(p *pipeline) {
 		r := p.records[p.IntN(len(p.records))]
+		r.number = -1
 		r.n = []string{strconv.FormatInt(p.receipt.Sent, 10), "-1", "x", "", "99999999999999999999"}[p.IntN(5)]
 		p.records = append(p.records, r)
 		p.want[check.Foreign]++
 	},
 	"other run": func(p *pipeline) {
 		r := p.records[p.IntN(len(p.records))]
-		r.run = "another"
+		r.run, r.number = "another", -1
 		p.records = append(p.records, r)
 	},
 	"late": func(p *pipeline) {

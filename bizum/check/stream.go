@@ -12,7 +12,7 @@ import (
 )
 
 // ProbeCount is how many payments the Probe of a Stream covers at most.
-const ProbeCount = 1000
+const ProbeCount = 100
 
 // ErrOtherPayments means that this program makes other payments from the seed of a receipt than the one that sent them.
 var ErrOtherPayments = errors.New("this version makes other payments from the receipt's seed")
