@@ -34,7 +34,7 @@ func (v *valued) differences() (d differences) {
 				continue
 			}
 			v.report.add(Twice, i < s.onPurpose, func() string {
-				return fmt.Sprintf("%v: %s came %d times, and was sent %d times", s.last, s.value, s.came, likely)
+				return fmt.Sprintf("%v: %s was sent %s and came %s", s.last, s.value, times(likely), times(s.came))
 			})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"strconv"
 
 	"bizumctl/bizum"
 )
@@ -215,7 +216,7 @@ func (v *valued) find() {
 			continue
 		}
 		v.report.add(Missing, false, func() string {
-			return fmt.Sprintf("%s came %d times, and was sent %d times", s.value, s.came, s.sent)
+			return fmt.Sprintf("%s was sent %s and came %s", s.value, times(s.sent), times(s.came))
 		})
 	}
 	for _, s := range lists.foreign {
@@ -250,4 +251,17 @@ func message(value string, account bool) []byte {
 		_, text, _ = bytes.Cut(text, []byte{';'})
 	}
 	return text
+}
+
+// times words how often something happened.
+func times(n int64) string {
+	switch n {
+	case 0:
+		return "never"
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return strconv.FormatInt(n, 10) + " times"
 }
