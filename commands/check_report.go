@@ -88,6 +88,9 @@ func (o *checkOptions) lines(screen *console.Console, report *check.Report, conf
 			return err
 		}
 	}
+	if err := screen.Flush(); err != nil {
+		return err
+	}
 	notes(screen, report, config)
 	return nil
 }

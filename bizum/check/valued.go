@@ -216,7 +216,7 @@ func (v *valued) find() {
 			continue
 		}
 		v.report.add(Missing, false, func() string {
-			return fmt.Sprintf("%s was sent %s and came %s", s.value, times(s.sent), times(s.came))
+			return s.value + " was sent " + times(s.sent) + " and " + cameTimes(s.came)
 		})
 	}
 	for _, s := range lists.foreign {
@@ -253,11 +253,17 @@ func message(value string, account bool) []byte {
 	return text
 }
 
+// cameTimes words how often a payment came.
+func cameTimes(n int64) string {
+	if n == 0 {
+		return "never came"
+	}
+	return "came " + times(n)
+}
+
 // times words how often something happened.
 func times(n int64) string {
 	switch n {
-	case 0:
-		return "never"
 	case 1:
 		return "once"
 	case 2:
