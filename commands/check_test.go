@@ -3,6 +3,7 @@ package commands_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,12 +30,14 @@ type sending struct {
 const sendingPartitions = 3
 
 // sendRun sends a run into a topic. Break returns what a pipeline makes of a record: nothing, one, or several.
-func (x *theme) sendRun(topic, run string, seed uint64, sent int64, breaks func(n int64, r *kgo.Record) []*kgo.Record) *sending {
+func (x *theme) sendRun(topic, run string, seed uint64, sent int64,
+	breaks func(n int64, r *kgo.Record) []*kgo.Record) *sending {
 	x.t.Helper()
 	names, concepts := [][]byte{[]byte("Ana"), []byte("Íñigo"), []byte("Zoe")}, [][]byte{[]byte("Cena"), []byte("a;b")}
 	began := time.Now()
-	s := &sending{theme: x, topic: topic, path: filepath.Join(x.t.TempDir(), run+".json"), receipt: &check.Receipt{Run: run,
-		Tool: "a test", Started: began, Ended: began.Add(time.Second), Topic: topic, Sent: sent, Opening: 2000_00,
+	path := filepath.Join(x.t.TempDir(), run+".json")
+	s := &sending{theme: x, topic: topic, path: path, receipt: &check.Receipt{Run: run, Tool: "a test",
+		Started: began, Ended: began.Add(time.Second), Topic: topic, Sent: sent, Opening: 2000_00,
 		Stream: check.NewStream(check.Stream{Seed: seed, Accounts: 5,
 			Schedule: check.Schedule{Mode: check.Steady, PerSecond: 1e6, Began: began}}, names, concepts)}}
 	_, err := x.admin.CreateTopic(context.Background(), sendingPartitions, 1, nil, topic)
@@ -75,7 +78,8 @@ func (x *theme) checked(want int, args ...string) (stdout, stderr string) {
 	x.t.Helper()
 	var out, notices bytes.Buffer
 	code := commands.Run(context.Background(), commands.Env{Stdout: &out, Stderr: &notices, Now: time.Now,
-		LookupEnv: func(string) (string, bool) { return "", false }}, append([]string{"bizumctl", "check", "-b", x.brokers}, args...))
+		LookupEnv: func(string) (string, bool) { return "", false }},
+		append([]string{"bizumctl", "check", "-b", x.brokers}, args...))
 	if code != want {
 		x.t.Errorf("check %q ends with %d, want %d:\n%s%s", args, code, want, out.String(), notices.String())
 	}
@@ -155,8 +159,8 @@ func TestCheckPipelines(t *testing.T) {
 		}
 		sum += p.Change()
 		r.Headers = nil
-		r.Value = []byte(`{"id":` + strconv.FormatInt(n, 10) + `,"nombre":"` + string(p.Name) + `","cantidad":` + p.Amount.String() +
-			`,"concepto":"` + string(p.Concept) + `","tipo":"` + p.Kind.String() + `","cuenta":"` + string(r.Key) + `"}`)
+		r.Value = fmt.Appendf(nil, `{"id":%d,"nombre":%q,"cantidad":%v,"concepto":%q,"tipo":%q,"cuenta":%q}`, n,
+			p.Name, p.Amount, p.Concept, p.Kind, r.Key)
 		if n == 10 {
 			r.Value = bytes.Replace(r.Value, []byte(`"cantidad":`), []byte(`"cantidad":1`), 1)
 		}
@@ -192,6 +196,7 @@ func TestCheckFollow(t *testing.T) {
 	s.receipt = &ended
 	time.AfterFunc(300*time.Millisecond, s.write)
 	stdout, _ := x.checked(1, "--receipt", s.path, "-t", s.topic, "--follow", "--grace", "500ms")
-	x.shows(stdout, "missing: 1\n  payment 300, ", "latency, from when the sender's clock had a payment due to when it came here: p50 ",
+	x.shows(stdout, "missing: 1\n  payment 300, ",
+		"latency, from when the sender's clock had a payment due to when it came here: p50 ",
 		"999 of 1,000 payments came, in 999 records\n")
 }

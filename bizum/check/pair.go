@@ -41,8 +41,8 @@ func (v *valued) differences() (d differences) {
 	return d
 }
 
-// pair finds payments that came with one field changed: one that is missing and a foreign one that have all other fields
-// in common. It takes them from the lists.
+// pair finds payments that came with one field changed: one that is missing and a foreign one that have all
+// other fields in common. It takes them from the lists.
 func (v *valued) pair(d *differences) {
 	waiting := make(map[string][]*suspect) // foreign ones, by all fields but one
 	for _, s := range d.foreign {
@@ -70,7 +70,8 @@ func (v *valued) pair(d *differences) {
 			used[other]++
 			v.report.Fields[fieldNames[field]]++
 			v.report.add(Changed, false, func() string {
-				return fmt.Sprintf("%v: %s has another %s, want %s", other.last, other.value, fieldNames[field], s.value)
+				return fmt.Sprintf("%v: %s has another %s, want %s", other.last, other.value, fieldNames[field],
+					s.value)
 			})
 			return true
 		}

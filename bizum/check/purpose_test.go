@@ -75,7 +75,8 @@ func TestLateOnPurpose(t *testing.T) {
 		t.Errorf("%d late, latency %+v", report.Count(check.TooLate), report.Latency)
 	}
 	p.records[200].time += 5000
-	if report, _ = p.compared(t, check.Config{AsSent: true, MaxLatency: time.Second}); report.Count(check.TooLate) != 1 {
+	report, _ = p.compared(t, check.Config{AsSent: true, MaxLatency: time.Second})
+	if report.Count(check.TooLate) != 1 {
 		t.Errorf("%d late", report.Count(check.TooLate))
 	}
 }

@@ -48,8 +48,9 @@ func newPipeline(t *testing.T, seed uint64, change func(*check.Receipt)) *pipeli
 		account := string(key)
 		balances[account] += payment.Change()
 		due, _ := r.Stream.Schedule.Due(n)
-		p.records = append(p.records, delivery{run: r.Run, n: strconv.FormatInt(n, 10), number: n, account: account, owner: account,
-			value: string(payment.Append(nil)), part: int32(len(account)+int(account[len(account)-1])) % int32(parts),
+		p.records = append(p.records, delivery{run: r.Run, n: strconv.FormatInt(n, 10), number: n,
+			account: account, owner: account, value: string(payment.Append(nil)),
+			part:    int32(account[len(account)-1]) % int32(parts),
 			balance: bizum.Amount(r.Opening) + balances[account], time: due.UnixMilli() + rng.Int64N(100)})
 	}
 	return p
@@ -152,8 +153,8 @@ func (p *pipeline) compared(t *testing.T, config check.Config) (*check.Report, b
 	for again := true; again; {
 		for i, r := range p.records {
 			o := check.Observed{Place: check.Place{Source: "out", Part: r.part, At: int64(i)}, Run: []byte(r.run),
-				N: []byte(r.n), Account: []byte(r.account), Value: []byte(r.value), Balance: r.balance, HasBalance: true,
-				Time: r.time}
+				N: []byte(r.n), Account: []byte(r.account), Value: []byte(r.value), Balance: r.balance,
+				HasBalance: true, Time: r.time}
 			if err := c.Observe(&o); err != nil {
 				t.Fatal(err)
 			}

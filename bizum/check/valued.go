@@ -10,9 +10,10 @@ import (
 	"bizumctl/bizum"
 )
 
-// valued compares payments by what they say, when nothing names them any more. It counts hashes in a table of fixed size:
-// up for a payment that was sent, down for one that came. If all is zero in the end, what came is what was sent. Else
-// records are observed once more, and those whose place in the table is not zero are counted one by one.
+// valued compares payments by what they say, when nothing names them any more. It counts hashes in a table of
+// fixed size: up for a payment that was sent, down for one that came. If all is zero in the end, what came is
+// what was sent. Else records are observed once more, and those whose place in the table is not zero are
+// counted one by one.
 type valued struct {
 	config   Config
 	seed     maphash.Seed // the hashes stay in this process
@@ -135,9 +136,13 @@ func (v *valued) EndPass(ctx context.Context) (again bool, err error) {
 	for hash, s := range v.suspects {
 		explained += hash * uint64(s.sent-s.came)
 	}
-	if explained != v.balance && !v.dropped && v.pass < passesMax { // two differences have met in the table
+	hidden := explained != v.balance && !v.dropped // two differences have met in the table
+	if hidden && v.pass < passesMax {
 		v.begin()
 		return true, nil
+	}
+	if hidden {
+		v.report.undecided("whether all differences were found: compare fewer payments at once")
 	}
 	v.find()
 	return false, nil

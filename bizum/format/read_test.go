@@ -74,7 +74,8 @@ func TestReadRefuses(t *testing.T) {
 func TestReadParquet(t *testing.T) {
 	own := written(t, format.FileOptions{Format: "parquet", Topic: "t"}, row("Maria", "Cena", "cuenta"))
 	rows, err := readAll(t, own)
-	if want := "Maria|20.35|Cena|" + bizum.Received.String() + "|-|2026-07-01T10:34:56.789Z|-"; err != nil || rows[0] != want {
+	want := "Maria|20.35|Cena|" + bizum.Received.String() + "|-|2026-07-01T10:34:56.789Z|-"
+	if err != nil || len(rows) != 1 || rows[0] != want {
 		t.Errorf("%v, %v, want %s", rows, err, want)
 	}
 	type spark struct {
@@ -87,7 +88,8 @@ func TestReadParquet(t *testing.T) {
 	name, at := "Ñ", time.Date(2026, 11, 22, 15, 4, 5, 600, time.UTC)
 	nanos := uint64(15*3600+4*60+5)*1e9 + 600
 	day := uint32(at.Truncate(24*time.Hour).Unix()/86400 + 2_440_588)
-	values := []spark{{&name, 20.3, [9]byte{8: 5}, []byte("x"), deprecated.Int96{uint32(nanos), uint32(nanos >> 32), day}},
+	values := []spark{{&name, 20.3, [9]byte{8: 5}, []byte("x"),
+		deprecated.Int96{uint32(nanos), uint32(nanos >> 32), day}},
 		{nil, 5, [9]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xd4}, nil, deprecated.Int96{0, 0, 2_440_588}}}
 	var file bytes.Buffer
 	w := parquet.NewGenericWriter[spark](&file)
@@ -98,17 +100,18 @@ func TestReadParquet(t *testing.T) {
 		t.Fatal(err)
 	}
 	rows, err = readAll(t, file.Bytes())
-	want := []string{"Ñ|20.3|-|x|-|2026-11-22T15:04:05.0000006Z|0.05", "-|5|-||-|1970-01-01T00:00:00Z|-3.00"}
-	if err != nil || len(rows) != 2 || rows[0] != want[0] || rows[1] != want[1] {
-		t.Errorf("%q, %v, want %q", rows, err, want)
+	wants := []string{"Ñ|20.3|-|x|-|2026-11-22T15:04:05.0000006Z|0.05", "-|5|-||-|1970-01-01T00:00:00Z|-3.00"}
+	if err != nil || len(rows) != 2 || rows[0] != wants[0] || rows[1] != wants[1] {
+		t.Errorf("%q, %v, want %q", rows, err, wants)
 	}
 }
 
 // A file that was damaged is refused, or read; it ends nothing.
 func TestReadDamagedParquet(t *testing.T) {
-	own := written(t, format.FileOptions{Format: "parquet", Topic: "t"}, row("Maria", "Cena", "cuenta"), row("Zoe", "", "x"))
+	own := written(t, format.FileOptions{Format: "parquet", Topic: "t"}, row("Maria", "Cena", "cuenta"),
+		row("Zoe", "", "x"))
 	rng := rand.New(rand.NewPCG(1, 3))
-	for range 200 {
+	for range 60 {
 		bad := bytes.Clone(own)
 		for range 1 + rng.IntN(3) {
 			bad[4+rng.IntN(len(bad)-4)] ^= 1 << rng.IntN(8)

@@ -15,7 +15,8 @@ import (
 
 const parquetMagic = "PAR1"
 
-// readParquet hands over the rows of a Parquet file. The library has panics for some damaged files, which are errors here.
+// readParquet hands over the rows of a Parquet file. The library has panics for some damaged files, which are
+// errors here.
 func readParquet(file io.ReaderAt, size int64, columns []string, row func(int64, Cells) error) (err error) {
 	r := parquetReader{cells: make(Cells, len(columns)), columns: make(map[int]*parquetColumn), row: row}
 	defer func() {
