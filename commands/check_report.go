@@ -127,6 +127,19 @@ func notes(screen *console.Console, report *check.Report, config *check.Config) 
 		screen.Noticef("%s came whose outcome the sender does not know either",
 			console.Plural(report.UnknownAbsent, "payment has not", "payments have not"))
 	}
+	aborted := int64(0)
+	for _, r := range config.Receipts {
+		for _, some := range r.Aborted {
+			aborted += some.Len()
+		}
+	}
+	if aborted > 0 {
+		screen.Noticef("%s in transactions that were aborted", console.Plural(aborted, "payment was", "payments were"))
+	}
+	if report.Twins > 0 {
+		screen.Noticef("%s more than once, so that one cannot be told from the other",
+			console.Plural(report.Twins, "value that is reported was sent", "values that are reported were sent"))
+	}
 	if report.NoAccount > 0 {
 		screen.Noticef("%s no account, which was not compared",
 			console.Plural(report.NoAccount, "record has", "records have"))

@@ -243,8 +243,12 @@ func differ(o *Observed, key, value []byte) (list []difference) {
 	return list
 }
 
-// EndPass adds what did not come.
+// EndPass adds what did not come. The error may be ErrNoNumbers.
 func (c *Numbered) EndPass(ctx context.Context) (again bool, err error) {
+	c.report.Passes++
+	if c.report.Unnamed > 0 && c.report.Unnamed == c.report.Records {
+		return false, ErrNoNumbers
+	}
 	return false, c.findMissing(ctx)
 }
 
