@@ -67,6 +67,11 @@ func (c *Numbered) Observe(o *Observed) error {
 		c.latest = r
 	}
 	n, ok := parseNumber(o.N)
+	if ok && n >= r.Sent && r.Ended.IsZero() && c.config.Latest != nil {
+		if err := c.Update(); err != nil {
+			return err
+		}
+	}
 	if !ok || n >= r.Sent {
 		c.report.add(Foreign, false, func() string {
 			return fmt.Sprintf("%v: number %q of run %q, which sent %d", o.Place, o.N, r.Run, r.Sent)
