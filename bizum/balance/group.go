@@ -132,14 +132,11 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 	c := g.config
 	l := &ledger.Ledger{Heading: g.heading, Topics: g.topics, Interval: c.Interval, AcceptGap: c.AcceptGap,
 		Strict: c.Strict, Now: c.Now, PartitionOf: kafka.PartitionOf, Ready: session.taken, Stop: topic.StopOf,
-		Reserve: c.Reserve, Release: c.Release,
+		Reserve: c.Reserve, Release: c.Release, Report: c.Report,
 		Show: func(committed ledger.Committed) error {
 			topic.Seen()
 			topic.Committed(committed.Partition, committed.Position)
 			return c.Show(committed)
-		},
-		Notice: func(partition int32, text string) {
-			c.Report(event.LedgerNotice{Topic: c.Topic, Partition: partition, Text: text})
 		}}
 	joined := func(partitions []int32) {
 		l.Retain(partitions)

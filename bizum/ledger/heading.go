@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -60,7 +61,7 @@ func (p *partition) compareHeadings(ctx context.Context) error {
 			return err
 		}
 		if looks == headingLooksMax {
-			p.notice("waiting for the member that has partition %d, which begins the ledger", headingPartition)
+			l.Report(event.WaitingForHeading{Topic: l.Topics.Source, Partition: p.number, Of: headingPartition})
 		}
 		select {
 		case <-l.after(headingEvery):

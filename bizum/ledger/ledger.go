@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -129,8 +130,8 @@ type Ledger struct {
 
 	// Ready is called when a partition was taken over.
 	Ready func(partition int32)
-	// Notice is called with what a person should know of a partition.
-	Notice func(partition int32, text string)
+	// Report is called with what a person should know of a partition.
+	Report func(event.Event)
 	// Reserve reports whether an entry of an account is wanted in Show, and whether there is room for it; nil: none is
 	// wanted. Without room the partition is not booked any further. Release returns the room of entries that were not
 	// committed.

@@ -9,9 +9,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -62,7 +61,7 @@ func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) 
 		}
 		return err
 	}
-	p.noticeStart()
+	p.reportStart()
 	l.Ready(number)
 	for {
 		err := p.book(ctx, steps)
@@ -407,17 +406,19 @@ func (p *partition) close(ctx context.Context) {
 	p.ledger.putState(p.number, p.state)
 }
 
-// noticeStart reports where the partition goes on.
-func (p *partition) noticeStart() {
-	switch accounts := p.state.book.Len(); {
-	case accounts == 1:
-		account := p.state.book.Accounts()[0]
-		p.notice("going on at offset %d: account %s has %s", p.position, account.Name, account.Balance.AppendEuros(nil))
-	case accounts > 1:
-		p.notice("going on at offset %d: %s accounts", p.position, humanize.Comma(int64(accounts)))
+// reportStart reports where the partition goes on.
+func (p *partition) reportStart() {
+	resumed := event.LedgerResumed{Position: p.at(p.position), Accounts: p.state.book.Len()}
+	switch {
+	case resumed.Accounts == 0:
+		return
+	case resumed.Accounts == 1:
+		resumed.Sole = p.state.book.Accounts()[0]
 	}
+	p.ledger.Report(resumed)
 }
 
-func (p *partition) notice(format string, args ...any) {
-	p.ledger.Notice(p.number, fmt.Sprintf(format, args...))
+// at returns a position in the source.
+func (p *partition) at(offset int64) record.Position {
+	return record.Position{Topic: p.ledger.Topics.Source, Partition: p.number, Offset: offset}
 }
