@@ -32,8 +32,8 @@ type balancesOptions struct {
 }
 
 func newBalances(env Env) *cli.Command {
-	o := balancesOptions{cluster: settings.DefaultCluster(), initial: defaultBalance().initial, by: "cuenta", output: "table",
-		bad: "skip"}
+	o := balancesOptions{cluster: settings.DefaultCluster(), initial: defaultBalance().initial, by: "cuenta",
+		output: "table", bad: "skip"}
 	var json bool
 	return &cli.Command{
 		Name: "balances", Usage: "list the closing balances",
@@ -101,7 +101,8 @@ func (o *balancesOptions) run(ctx context.Context, env Env, screen *console.Cons
 	}
 	counted := ""
 	if o.account == "" { // else they are not those of the account
-		counted = console.Plural(replayed.Booked, "bizum", "bizums") + view.Exceptions(replayed.Rounded, replayed.Rejected) + ", "
+		counted = console.Plural(replayed.Booked, "bizum", "bizums") +
+			view.Exceptions(replayed.Rounded, replayed.Rejected) + ", "
 	}
 	return o.list(screen, balance.Accounts(o.account, replayed.Book), counted)
 }

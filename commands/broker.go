@@ -84,14 +84,15 @@ func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error 
 	return nil
 }
 
-// startBroker starts a broker, and returns the address at which it is reached: the one that was asked for, with the port
-// that was found when that was 0, unless it is open to the network or clients are told another one.
+// startBroker starts a broker, and returns the address at which it is reached: the one that was asked for, with the
+// port that was found when that was 0, unless it is open to the network or clients are told another one.
 func startBroker(c devbroker.Config) (broker *devbroker.Broker, address string, err error) {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return nil, "", misuse.Errorf("--listen %q: want HOST:PORT", c.Listen)
 	}
-	if name, _, err := net.SplitHostPort(c.Advertise); err == nil && name == "" || strings.ContainsAny(c.Advertise, " /,") {
+	name, _, err := net.SplitHostPort(c.Advertise)
+	if err == nil && name == "" || strings.ContainsAny(c.Advertise, " /,") {
 		return nil, "", misuse.Errorf("--advertise %q: want HOST or HOST:PORT", c.Advertise)
 	}
 	broker, err = c.Start()

@@ -60,7 +60,8 @@ func listProfiles(env Env, screen *console.Console) error {
 			return err
 		}
 	}
-	screen.Noticef("a profile is a file %s", filepath.Join(settings.ProfileFolder(env.ConfigDir), "NAME"+settings.ProfileExtension))
+	screen.Noticef("a profile is a file %s",
+		filepath.Join(settings.ProfileFolder(env.ConfigDir), "NAME"+settings.ProfileExtension))
 	return screen.Flush()
 }
 

@@ -121,7 +121,8 @@ func (o *consumeOptions) run(ctx context.Context, env Env, screen *console.Conso
 	return err
 }
 
-func (o *consumeOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config, shown *view.View) error {
+func (o *consumeOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config,
+	shown *view.View) error {
 	show, err := shown.Records(o.output, o.safe)
 	if err != nil {
 		return err

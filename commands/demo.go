@@ -32,8 +32,8 @@ type demoOptions struct {
 }
 
 func newDemo(env Env) *cli.Command {
-	o := demoOptions{speech: settings.DefaultSpeech(), initial: defaultBalance().initial, producers: 2, pauses: defaultPauses(),
-		listen: defaultListen}
+	o := demoOptions{speech: settings.DefaultSpeech(), initial: defaultBalance().initial, producers: 2,
+		pauses: defaultPauses(), listen: defaultListen}
 	return &cli.Command{
 		Name: "demo", Usage: "a broker, producers and the balance, in one command",
 		Description: help.Examples("Runs an embedded broker, producers and balance. Other terminals can join in.",
@@ -92,7 +92,8 @@ func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console)
 }
 
 // produce runs the producers. The first one that fails calls stop; failed waits for all of them and returns its error.
-func (o *demoOptions) produce(ctx context.Context, env Env, cluster settings.Cluster, stop func()) (failed func() error) {
+func (o *demoOptions) produce(ctx context.Context, env Env, cluster settings.Cluster,
+	stop func()) (failed func() error) {
 	var producers sync.WaitGroup
 	errs := make(chan error, o.producers)
 	for i := range o.producers {

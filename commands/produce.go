@@ -224,8 +224,8 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 	return cmp.Or(err, lost)
 }
 
-// ensureTopic creates the topic if it is missing. If it was ours to create, or the broker is an embedded one, it returns
-// what creates it again: such a broker may have forgotten it.
+// ensureTopic creates the topic if it is missing. If it was ours to create, or the broker is an embedded one, it
+// returns what creates it again: such a broker may have forgotten it.
 func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster,
 	screen *console.Console) (again func(context.Context), err error) {
 	has, created, err := producer.EnsureTopic(ctx, cluster, o.cluster.Topic, o.partitions)

@@ -64,7 +64,8 @@ func OpenGroup(ctx context.Context, cluster *kafka.Cluster, config GroupConfig) 
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{cluster: cluster, config: config, topics: topics, ids: make(map[string]string), checking: make(chan struct{}, 1)}
+	g := &Group{cluster: cluster, config: config, topics: topics, ids: make(map[string]string),
+		checking: make(chan struct{}, 1)}
 	source, err := cluster.Topic(ctx, config.Topic)
 	if err != nil {
 		return nil, err

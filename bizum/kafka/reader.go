@@ -223,7 +223,8 @@ func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
 		case errors.Is(err, errFetchResponse):
 			return r.corrupt(r.position, err)
 		case err != nil:
-			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(r.cluster.needs(err, reads(r.topic))))
+			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position,
+				reason(r.cluster.needs(err, reads(r.topic))))
 		}
 		err = r.split(ctx, response, f, batches)
 		response.release()
@@ -441,8 +442,8 @@ func (a *aborted) before(offset int64) {
 	}
 }
 
-// outOfRange returns an OutOfRangeError with the bounds of the log, or nil, after a pause, if the position is in range by
-// now.
+// outOfRange returns an OutOfRangeError with the bounds of the log, or nil, after a pause, if the position is in
+// range by now.
 func (r *reader) outOfRange(ctx context.Context) error {
 	start, end, err := r.cluster.bounds(ctx, r.topic, r.partition)
 	if err != nil {

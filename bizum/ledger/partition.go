@@ -47,9 +47,9 @@ type batch struct {
 	booked  chan struct{} // closed when its records are no longer used
 }
 
-// Run takes a partition over, books its messages and commits them every Interval until ctx ends; then it commits what is
-// booked, within 4 s, and returns nil. A StopError needs a person's decision. All other errors are those of log and
-// output, which can no longer be used, of Show, and of messages at which to stop.
+// Run takes a partition over, books its messages and commits them every Interval until ctx ends; then it commits what
+// is booked, within 4 s, and returns nil. A StopError needs a person's decision. All other errors are those of log
+// and output, which can no longer be used, of Show, and of messages at which to stop.
 func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) (err error) {
 	p := l.partition(number, log, output)
 	steps, cancel := outlasting(ctx, finishTimeout)
@@ -104,7 +104,8 @@ func outlasting(ctx context.Context, while time.Duration) (context.Context, cont
 	return longer, cancel
 }
 
-// book books what the source has and commits it, every Interval, until ctx ends. What was begun may outlast ctx, in steps.
+// book books what the source has and commits it, every Interval, until ctx ends. What was begun may outlast ctx, in
+// steps.
 func (p *partition) book(ctx, steps context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()

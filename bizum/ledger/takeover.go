@@ -9,9 +9,9 @@ import (
 	"bizumctl/bizum/record"
 )
 
-// takeOver makes us the partition's only writer and finds out where to go on. Each step is taken only when the one before
-// is done: what is read before the former owner is fenced, or while its last transaction is being completed, may change
-// again. Only what is begun may outlast ctx, in steps.
+// takeOver makes us the partition's only writer and finds out where to go on. Each step is taken only when the one
+// before is done: what is read before the former owner is fenced, or while its last transaction is being completed,
+// may change again. Only what is begun may outlast ctx, in steps.
 func (p *partition) takeOver(ctx, steps context.Context) error {
 	if err := p.output.Fence(ctx); err != nil { //mutant:fence
 		return err
@@ -134,8 +134,8 @@ func (p *partition) foreign(offset int64, what string) error {
 	return stop(OtherWriter, "record at %s/%d@%d: %s", p.ledger.Topics.Entries, p.number, offset, what)
 }
 
-// findPosition returns the source offset to go on at, from the group's position and its metadata, and from what the ledger
-// has.
+// findPosition returns the source offset to go on at, from the group's position and its metadata, and from what the
+// ledger has.
 func (p *partition) findPosition(ctx context.Context, committed int64, meta string) (position int64, err error) {
 	counted, ours := parseMetadata(meta)
 	ours = ours && committed >= 0

@@ -30,8 +30,8 @@ func Script(shell string) (text string, ok bool) {
 	return string(script), err == nil
 }
 
-// Ask looks up what a flag may be set to after the words before it, where that is not a matter of its usage, and reports
-// whether it does that for this flag.
+// Ask looks up what a flag may be set to after the words before it, where that is not a matter of its usage, and
+// reports whether it does that for this flag.
 type Ask func(ctx context.Context, flag string, before []string) (values []string, known bool)
 
 // Words returns what the last of some words may become after those before it.

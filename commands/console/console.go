@@ -126,8 +126,8 @@ func screen(w io.Writer) (io.Writer, bool) {
 	return colorable.NewColorable(file), true
 }
 
-// widthOf measures a terminal each time, for a window may be resized. One that does not know has COLUMNS or 80. What is no
-// terminal, such as a file or a pipe, has no end.
+// widthOf measures a terminal each time, for a window may be resized. One that does not know has COLUMNS or 80. What
+// is no terminal, such as a file or a pipe, has no end.
 func widthOf(stream io.Writer, terminal bool, getenv func(string) string) func() int {
 	file, ok := stream.(*os.File)
 	if !ok || !terminal {

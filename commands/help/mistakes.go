@@ -23,8 +23,9 @@ func FlagError(app *cli.App, command *cli.Command, err error) error {
 		return misuse.Errorf("%w", err)
 	}
 	if unknown.Flag == "--password" || unknown.Flag == "--sasl-password" {
-		return misuse.WithHint(misuse.Errorf("a password is no flag: everybody on this machine could read it in the list of processes, "+
-			"and the shell keeps it"), "set "+settings.PasswordVariable+", give --password-file FILE, or wait to be asked")
+		err := misuse.Errorf("a password is no flag: everybody on this machine could read it in the list of processes, " +
+			"and the shell keeps it")
+		return misuse.WithHint(err, "set "+settings.PasswordVariable+", give --password-file FILE, or wait to be asked")
 	}
 	where := app.Name
 	if command != nil {

@@ -88,8 +88,8 @@ func topicHint(fault balance.Fault) string {
 	return newLedger
 }
 
-// NewLedger returns an error with its hint, if it is of a topic that was recreated while its ledger was read, or that lost
-// what was in it.
+// NewLedger returns an error with its hint, if it is of a topic that was recreated while its ledger was read, or that
+// lost what was in it.
 func NewLedger(err error) error {
 	if errors.Is(err, kafka.ErrNewTopic) || errors.As(err, new(*kafka.LostError)) {
 		return misuse.WithHint(err, newLedger)

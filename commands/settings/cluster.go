@@ -58,8 +58,8 @@ func (s *Cluster) checkTopic() error {
 	return nil
 }
 
-// Open opens the cluster that the flags name. It may ask for a password. The error is a misuse.Error where the flags are
-// wrong.
+// Open opens the cluster that the flags name. It may ask for a password. The error is a misuse.Error where the flags
+// are wrong.
 func (s *Cluster) Open(ctx context.Context, env Environment, c *console.Console) (*kafka.Cluster, error) {
 	config, err := s.config(ctx, env, c)
 	if err != nil {

@@ -45,8 +45,8 @@ type Environment struct {
 
 const commandLine = "command line"
 
-// Settle sets the flags that were not given, from the environment, then from the file of settings, and returns where the
-// value of each is from that is no default.
+// Settle sets the flags that were not given, from the environment, then from the file of settings, and returns where
+// the value of each is from that is no default.
 func Settle(env Environment, c *cli.Context) (origins map[string]string, err error) {
 	origins = make(map[string]string)
 	for _, flag := range c.Command.Flags {
@@ -54,7 +54,8 @@ func Settle(env Environment, c *cli.Context) (origins map[string]string, err err
 			origins[name] = commandLine
 		}
 	}
-	environment := source{func(flag string) (string, bool) { return env.LookupEnv(VariableOf(flag)) }, VariableOf, VariableOf}
+	lookup := func(flag string) (string, bool) { return env.LookupEnv(VariableOf(flag)) }
+	environment := source{lookup, VariableOf, VariableOf}
 	if err := fill(c, environment, origins); err != nil {
 		return origins, err
 	}

@@ -118,7 +118,7 @@ func (v *Group) Summary() {
 		text += fmt.Sprintf(", balance of %s %s", sole.Name, console.Euros(sole.Balance))
 	case output.Account != "" && output.Name != "none" && v.shown == 0:
 		text += fmt.Sprintf(", none of account %q", output.Account)
-	case accounts > 0 && v.config.Count == 0 && output.Account == "": // else these are not the accounts of what was counted
+	case accounts > 0 && v.config.Count == 0 && output.Account == "": // else they are not those of what was counted
 		text += ", in " + console.Plural(accounts, "account", "accounts")
 	}
 	v.view.Console.Noticef("%s", text)

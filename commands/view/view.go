@@ -1,5 +1,5 @@
-// Package view is what a person sees of a topic: records, entries and balances in an output format, with what was counted
-// as they went by. It knows what there is to see, and neither flags nor where records come from.
+// Package view is what a person sees of a topic: records, entries and balances in an output format, with what was
+// counted as they went by. It knows what there is to see, and neither flags nor where records come from.
 package view
 
 import (
