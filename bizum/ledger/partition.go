@@ -52,7 +52,7 @@ type batch struct {
 // and output, which can no longer be used, of Show, and of messages at which to stop.
 func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) (err error) {
 	p := l.partition(number, log, output)
-	steps, cancel := outlasting(ctx, finishTimeout)
+	steps, cancel := outlast(ctx, finishTimeout)
 	defer cancel()
 	defer p.close(steps)
 	if err := p.takeOver(ctx, steps); err != nil {
@@ -97,11 +97,14 @@ func (l *Ledger) partition(number int32, log Log, output Output) *partition {
 	return p
 }
 
-// outlasting returns a context that ends a while after ctx.
-func outlasting(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
-	return longer, cancel
+// outlast returns a context that ends so long after another one does.
+func outlast(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return late, func() {
+		stop()
+		cancel()
+	}
 }
 
 // book books what the source has and commits it, every Interval, until ctx ends. What was begun may outlast ctx, in
