@@ -425,15 +425,15 @@ func orNil(code sarama.KError) error {
 // reason returns the part of an error of sarama or net that helps the user, without their wrapping.
 func reason(err error) error {
 	var (
-		lookup  *net.DNSError
-		address *net.AddrError
-		op      *net.OpError
-		code    sarama.KError
-		peer    *notKafkaError
-		refused *AccessError
-		denied  *DeniedError
-		told    *advertisedError
-		missing missingTopicError
+		lookup     *net.DNSError
+		address    *net.AddrError
+		op         *net.OpError
+		code       sarama.KError
+		peer       *notKafkaError
+		refused    *AccessError
+		denied     *DeniedError
+		advertised *advertisedError
+		missing    missingTopicError
 	)
 	switch {
 	case isExhausted(err):
@@ -442,8 +442,8 @@ func reason(err error) error {
 		return refused
 	case errors.As(err, &denied):
 		return denied
-	case errors.As(err, &told):
-		return told
+	case errors.As(err, &advertised):
+		return advertised
 	case errors.As(err, &missing):
 		return missing
 	case errors.As(err, &peer):
