@@ -13,7 +13,7 @@ import (
 	"bizumctl/commands/settings"
 )
 
-// set returns what is set by a command line, some variables and a profile "prod", and the error of settling that.
+// set returns what is set by a command line, some variables and a profile "prod", and the error of Load.
 func set(t *testing.T, profile, variables string, args ...string) (values map[string]settings.Value, err error) {
 	t.Helper()
 	env := settings.Environment{ConfigDir: t.TempDir(), LookupEnv: func(name string) (string, bool) {
@@ -33,7 +33,7 @@ func set(t *testing.T, profile, variables string, args ...string) (values map[st
 	shared := cluster.Flags()
 	app := &cli.App{Name: "test", ExitErrHandler: func(*cli.Context, error) {}, Commands: []*cli.Command{{Name: "show",
 		Flags: shared, Action: func(c *cli.Context) error {
-			if _, err := settings.Settle(env, c); err != nil {
+			if _, err := settings.Load(env, c); err != nil {
 				return err
 			}
 			values = make(map[string]settings.Value)
