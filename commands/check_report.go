@@ -8,12 +8,13 @@ import (
 
 	"bizumctl/bizum/check"
 	"bizumctl/commands/console"
+	"bizumctl/commands/misuse"
 )
 
 // show shows a report, and returns an error unless the pipeline has kept its promise.
 func (o *checkOptions) show(screen *console.Console, report *check.Report, config *check.Config) error {
 	if o.isOther(report, config) {
-		return misuse("topic %q has records of %s, and none of run %s, whose receipt was given", o.cluster.topic,
+		return misuse.Errorf("topic %q has records of %s, and none of run %s, whose receipt was given", o.cluster.Topic,
 			console.Plural(report.OtherRuns, "other run", "other runs"), config.Receipts[0].Run)
 	}
 	kept := report.Judge(config, o.allowed)
