@@ -16,6 +16,7 @@ import (
 	"bizumctl/commands/help"
 	"bizumctl/commands/misuse"
 	"bizumctl/commands/settings"
+	"bizumctl/commands/view"
 )
 
 type checkOptions struct {
@@ -187,6 +188,31 @@ func (o *checkOptions) run(ctx context.Context, env Env, screen *console.Console
 		return err
 	}
 	return o.show(screen, report, &config)
+}
+
+// show shows a report, and returns an error unless the pipeline has kept its promise.
+func (o *checkOptions) show(screen *console.Console, report *check.Report, config *check.Config) error {
+	if o.isOther(report, config) {
+		return misuse.Errorf("topic %q has records of %s, and none of run %s, whose receipt was given", o.cluster.Topic,
+			console.Plural(report.OtherRuns, "other run", "other runs"), config.Receipts[0].Run)
+	}
+	kept := report.Judge(config, o.allowed)
+	var err error
+	if o.output == "json" {
+		err = view.CheckJSON(screen, report, kept)
+	} else {
+		err = view.Check(screen, report, config)
+	}
+	if err != nil || kept {
+		return err
+	}
+	return errors.New(view.Verdict(report))
+}
+
+// isOther reports whether the receipt is of another run than all records.
+func (o *checkOptions) isOther(report *check.Report, config *check.Config) bool {
+	return config.By == check.ByNumber && len(o.paths) == 0 && report.OtherRecords > 0 && report.Distinct == 0 &&
+		report.OtherRecords+report.Unnamed == report.Records
 }
 
 // naming returns what names a payment. Headers name it, where there are any.

@@ -34,7 +34,7 @@ var leads = map[string][]string{
 		"bizum/record"},
 	"commands/hints": {"commands/arguments", "commands/console", "commands/misuse", "commands/settings",
 		"bizum/archive", "bizum/balance", "bizum/event", "bizum/kafka", "bizum/ledger", "bizum/producer"},
-	"commands/view": {"commands/console", "bizum", "bizum/balance", "bizum/consumer", "bizum/event", "bizum/format",
+	"commands/view": {"commands/console", "bizum", "bizum/balance", "bizum/check", "bizum/consumer", "bizum/event", "bizum/format",
 		"bizum/ledger", "bizum/record"},
 
 	"bizum":          {},
