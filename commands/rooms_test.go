@@ -28,7 +28,7 @@ var leads = map[string][]string{
 	"bizum/record":       {},
 	"bizum/event":        {"bizum/record"},
 	"bizum/consumer":     {"bizum/event", "bizum/kafka", "bizum/record"},
-	"bizum/producer":     {"bizum", "bizum/event", "bizum/kafka", "bizum/archive", "bizum/format"},
+	"bizum/producer":     {"bizum", "bizum/check", "bizum/record", "bizum/event", "bizum/kafka", "bizum/archive", "bizum/format"},
 	"bizum/export": {"bizum", "bizum/event", "bizum/record", "bizum/consumer", "bizum/kafka", "bizum/archive",
 		"bizum/format"},
 	"bizum/balance":     {"bizum", "bizum/event", "bizum/record", "bizum/consumer", "bizum/kafka", "bizum/ledger"},

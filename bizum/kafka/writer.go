@@ -86,6 +86,7 @@ type Writer struct {
 	next        int                 // partition of the next record without a key
 	bytes       atomic.Int64        // limit of a batch
 
+	running  sync.WaitGroup  // the goroutines of senders
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	pending  atomic.Int64 // records queued, not acknowledged
@@ -169,7 +170,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 			first: float64(i+1) / float64(len(partitions)),
 			queue: make(chan *producerBatch, batches), responses: make(chan response, inFlightMax)}
 		w.senders = append(w.senders, s)
-		go s.run()
+		w.running.Go(s.run)
 	}
 	return w, nil
 }
