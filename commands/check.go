@@ -3,10 +3,6 @@ package commands
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -15,7 +11,6 @@ import (
 	"bizumctl/bizum"
 	"bizumctl/bizum/check"
 	"bizumctl/bizum/compare"
-	"bizumctl/bizum/consumer"
 	"bizumctl/commands/console"
 )
 
@@ -29,7 +24,8 @@ type checkOptions struct {
 	count           int64
 	accounts        int
 	names, concepts string
-	initial         bizum.Amount
+	initial         bizum.Amount // also instead of that of a receipt
+	initialAsked    bool
 
 	columns    compare.Columns
 	closing    string // column
@@ -51,10 +47,10 @@ func newCheck(env Env) *cli.Command {
 	var json bool
 	return &cli.Command{
 		Name: "check", Usage: "compare what a pipeline delivered with what was sent", ArgsUsage: "[PATH...]",
-		Description: examples("Compares a topic, files, folders or - (standard input) with the receipt of produce.",
-			"bizumctl check --receipt run.json -t out     exit code 1 if anything was lost, doubled, changed …",
-			"bizumctl check --receipt run.json pagos/     files of Parquet, csv, json or text, ours or Spark's",
-			"bizumctl check --seed 7 --count 1000 out.csv  without a receipt"),
+		Description: examples("Compares a topic, files, folders or - (standard input) with what was sent.",
+			"bizumctl check --receipt run.json -t out  exit code 1 if anything differs",
+			"bizumctl check --receipt run.json pagos/  files, ours, Spark's or others'",
+			"bizumctl check --seed 7 -n 1000 out.csv   without a receipt"),
 		Flags: slices.Concat([]cli.Flag{
 			&cli.StringSliceFlag{Name: "receipt", Destination: &receipts,
 				Usage: "`FILE` of produce --receipt; may be repeated"},
@@ -72,8 +68,8 @@ func newCheck(env Env) *cli.Command {
 			&cli.DurationFlag{Name: "max-latency", Destination: &o.maxLatency,
 				Usage: "a payment that comes more than `TIME` after it was due is late"},
 			&cli.StringSliceFlag{Name: "allow", Destination: &allow,
-				Usage: "`VERDICTS` that are no failure, such as doubled,reordered; with :purpose only what produce did on " +
-					"purpose"},
+				Usage: "`VERDICTS` that are no failure, such as doubled,reordered; with :purpose only those of what " +
+					"produce did on purpose"},
 			&cli.BoolFlag{Name: "as-sent", Destination: &o.asSent,
 				Usage: "what produce did wrong on purpose has to come as it was sent, not mended"},
 			&cli.BoolFlag{Name: "follow", Destination: &o.follow,
@@ -83,15 +79,9 @@ func newCheck(env Env) *cli.Command {
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: text, json"},
 			jsonFlag(&json),
-			&cli.Uint64Flag{Name: "seed", Destination: &o.seed, Usage: "without --receipt: the seed `N` of produce"},
-			countFlag(&o.count, "without --receipt: `N` bizums were sent"),
-			&cli.IntFlag{Name: "accounts", Value: o.accounts, Destination: &o.accounts,
-				Usage: "without --receipt: of `N` accounts"},
-			&cli.StringFlag{Name: "names", Destination: &o.names, Usage: "without --receipt: `FILE` of names"},
-			&cli.StringFlag{Name: "concepts", Destination: &o.concepts, Usage: "without --receipt: `FILE` of concepts"},
-			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with"},
-		}, o.cluster.flags()),
+		}, o.streamFlags(), o.cluster.flags()),
 		Action: func(c *cli.Context) error {
+			o.initialAsked = c.IsSet("initial")
 			o.receipts, o.allow, o.paths = receipts.Value(), allow.Value(), c.Args().Slice()
 			if err := jsonOutput(c, json, &o.output); err != nil {
 				return err
@@ -105,6 +95,19 @@ func newCheck(env Env) *cli.Command {
 			}
 			return err
 		},
+	}
+}
+
+// streamFlags are those of a run without a receipt.
+func (o *checkOptions) streamFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.Uint64Flag{Name: "seed", Destination: &o.seed, Usage: "without --receipt: the seed `N` of produce"},
+		countFlag(&o.count, "without --receipt: `N` bizums were sent"),
+		&cli.IntFlag{Name: "accounts", Value: o.accounts, Destination: &o.accounts,
+			Usage: "without --receipt: of `N` accounts"},
+		&cli.StringFlag{Name: "names", Destination: &o.names, Usage: "without --receipt: `FILE` of names"},
+		&cli.StringFlag{Name: "concepts", Destination: &o.concepts, Usage: "without --receipt: `FILE` of concepts"},
+		&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that every account opens with"},
 	}
 }
 
@@ -220,122 +223,4 @@ func (o *checkOptions) compare(ctx context.Context, env Env, screen *console.Con
 		}
 		return comparison.Report(), err
 	}
-}
-
-// input returns what reads the input that the flags name, as often as need be.
-func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Console, config *check.Config) (
-	read func(compare.Config) error, end func(), err error) {
-	switch {
-	case slices.Equal(o.paths, []string{"-"}):
-		file, err := spooled(env.Stdin)
-		if err != nil {
-			return nil, nil, err
-		}
-		return func(c compare.Config) error { return compare.Stream(ctx, file, standardInput, c) },
-			func() { file.Close(); os.Remove(file.Name()) }, nil
-	case slices.Contains(o.paths, "-"):
-		return nil, nil, misuse("- is standard input, and stands alone")
-	case len(o.paths) > 0:
-		return func(c compare.Config) error { return compare.Files(ctx, o.paths, c) }, func() {}, nil
-	}
-	cluster, err := o.cluster.open(ctx, env, screen)
-	if err != nil {
-		return nil, nil, err
-	}
-	open := func(ctx context.Context) (*consumer.Consumer, error) {
-		return consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Beginning(), Exit: true,
-			Now: env.Now, Report: screen.Report})
-	}
-	topic, err := open(ctx)
-	if err != nil {
-		cluster.Close()
-		return nil, nil, err
-	}
-	if gone := compare.Beheaded(topic.Starts()); gone > 0 {
-		config.Beheaded = true
-		screen.Noticef("topic %q no longer begins at 0: %s gone, and what was in them cannot be judged", o.cluster.topic,
-			console.Plural(gone, "offset is", "offsets are"))
-	}
-	return func(c compare.Config) error { return compare.Topic(ctx, open, c) }, func() { cluster.Close() }, nil
-}
-
-// spooled keeps a stream in a file, because it may be read twice.
-func spooled(from io.Reader) (*os.File, error) {
-	file, err := os.CreateTemp("", "bizumctl-check-*")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(file, from); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
-	}
-	return file, nil
-}
-
-// expected returns what was sent.
-func (o *checkOptions) expected(ctx context.Context, env Env, screen *console.Console) (list []*check.Receipt,
-	err error) {
-	if len(o.receipts) == 0 {
-		r, err := o.fromSeed(env)
-		if err == nil && (o.closing != "" || o.sum != "") {
-			err = r.Summarize(ctx)
-		}
-		return []*check.Receipt{r}, err
-	}
-	for _, path := range o.receipts {
-		r, err := o.receipt(ctx, screen, path)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, r)
-	}
-	return list, nil
-}
-
-// receipt reads a receipt, or its journal, and says so.
-func (o *checkOptions) receipt(ctx context.Context, screen *console.Console, path string) (*check.Receipt, error) {
-	r, goesOn, err := readReceipt(path)
-	if err != nil || !goesOn || o.follow {
-		return r, err
-	}
-	screen.Noticef("no receipt %s yet: its journal has %s, and %s of unknown outcome", path,
-		console.Plural(r.Acknowledged, "bizum that was sent", "bizums that were sent"),
-		console.Count(r.Sent-r.Acknowledged))
-	return r, r.Summarize(ctx)
-}
-
-// readReceipt reads a receipt or, of a run that goes on or was killed, its journal.
-func readReceipt(path string) (r *check.Receipt, goesOn bool, err error) {
-	r, err = check.ReadReceipt(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return r, false, unusable(err)
-	}
-	journal, failed := check.ReadJournal(check.JournalPath(path))
-	if errors.Is(failed, fs.ErrNotExist) {
-		r, err = check.ReadReceipt(path) // it may have been written just now
-		return r, false, unusable(err)
-	}
-	return journal, true, unusable(failed)
-}
-
-// unusable makes a misuse of a receipt that cannot be relied on.
-func unusable(err error) error {
-	if errors.As(err, new(*check.ReceiptError)) || errors.Is(err, fs.ErrNotExist) {
-		return misuseError{err}
-	}
-	return err
-}
-
-// fromSeed returns the receipt of a run that has none.
-func (o *checkOptions) fromSeed(env Env) (*check.Receipt, error) {
-	names, err := list(o.names, env.Names, bizum.ParseNames)
-	if err != nil {
-		return nil, fmt.Errorf("names: %w", err)
-	}
-	concepts, err := list(o.concepts, env.Concepts, bizum.ParseConcepts)
-	if err != nil {
-		return nil, fmt.Errorf("concepts: %w", err)
-	}
-	stream := check.NewStream(check.Stream{Seed: o.seed, Accounts: o.accounts}, names, concepts)
-	return &check.Receipt{Run: fmt.Sprintf("of seed %d", o.seed), Stream: stream, Sent: o.count, Acknowledged: o.count,
-		Opening: check.Euros(o.initial)}, nil
 }

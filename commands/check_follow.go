@@ -45,8 +45,9 @@ func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Consol
 		Grace: o.grace, Now: env.Now,
 		Report: func(s compare.Standing) {
 			if screen.ProgressDue() {
-				screen.ShowProgress(fmt.Sprintf("%s came, %s outstanding, %s of them for more than %s", console.Count(s.Came),
-					console.Count(s.Outstanding), console.Count(s.Lost), console.Duration(o.grace)))
+				screen.ShowProgress(fmt.Sprintf("%s came, %s outstanding, %s of them for more than %s",
+					console.Count(s.Came), console.Count(s.Outstanding), console.Count(s.Lost),
+					console.Duration(o.grace)))
 			}
 		},
 	})

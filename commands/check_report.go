@@ -59,7 +59,8 @@ func (o *checkOptions) lines(screen *console.Console, report *check.Report, conf
 		}
 	}
 	for _, f := range report.Faults {
-		text := fmt.Sprintf("on purpose: %s %s, of which %s came", console.Count(f.PutIn), f.Kind, console.Count(f.Came))
+		text := fmt.Sprintf("on purpose: %s %s, of which %s came", console.Count(f.PutIn), f.Kind,
+			console.Count(f.Came))
 		if f.Kind == check.Doubled {
 			text += fmt.Sprintf(", %s of them twice", console.Count(f.Twice))
 		}
@@ -73,9 +74,9 @@ func (o *checkOptions) lines(screen *console.Console, report *check.Report, conf
 		if o.follow {
 			clock = "when it came here"
 		}
-		lines = append(lines, fmt.Sprintf("latency, from when the sender's clock had a payment due to %s: p50 %s, p99 %s, "+
-			"p99.9 %s, max %s", clock, console.Duration(l.P50), console.Duration(l.P99), console.Duration(l.P999),
-			console.Duration(l.Max)))
+		lines = append(lines, fmt.Sprintf("latency, from when the sender's clock had a payment due to %s: "+
+			"p50 %s, p99 %s, p99.9 %s, max %s", clock, console.Duration(l.P50), console.Duration(l.P99),
+			console.Duration(l.P999), console.Duration(l.Max)))
 	}
 	what := "payment"
 	if config.By == check.ByClosing || config.By == check.BySum {
@@ -87,6 +88,9 @@ func (o *checkOptions) lines(screen *console.Console, report *check.Report, conf
 		if err := screen.Line([]byte(line)); err != nil {
 			return err
 		}
+	}
+	if err := screen.Flush(); err != nil {
+		return err
 	}
 	notes(screen, report, config)
 	return nil
@@ -112,8 +116,8 @@ func findingLine(f *check.Finding, report *check.Report) string {
 // notes say how it was compared, and what was left out.
 func notes(screen *console.Console, report *check.Report, config *check.Config) {
 	if config.By == check.ByValue {
-		screen.Noticef("compared by value, in %s: the order is not judged, and of payments that are alike not which one",
-			console.Plural(report.Passes, "pass", "passes"))
+		screen.Noticef("compared by value, in %s: the order is not judged, and of payments that are alike "+
+			"not which one", console.Plural(report.Passes, "pass", "passes"))
 	}
 	if report.OtherRecords > 0 {
 		screen.Noticef("left out %s of %s", console.Plural(report.OtherRecords, "record", "records"),
@@ -124,7 +128,8 @@ func notes(screen *console.Console, report *check.Report, config *check.Config) 
 			console.Plural(report.UnknownAbsent, "payment has not", "payments have not"))
 	}
 	if report.NoAccount > 0 {
-		screen.Noticef("%s no account, which was not compared", console.Plural(report.NoAccount, "record has", "records have"))
+		screen.Noticef("%s no account, which was not compared",
+			console.Plural(report.NoAccount, "record has", "records have"))
 	}
 }
 

@@ -6,8 +6,9 @@ import (
 	"bizumctl/bizum"
 )
 
-// balances are the running balances of the accounts of a run, each after the payment that was seen last. The payments in
-// between are made again; those that have not been seen yet wait in a queue, for partitions come at different speeds.
+// balances are the running balances of the accounts of a run, each after the payment that was seen last. The
+// payments in between are made again; those that have not been seen yet wait in a queue, for partitions come at
+// different speeds.
 type balances struct {
 	run       *run
 	generator *bizum.Generator
@@ -83,7 +84,8 @@ func (b *balances) again(account int32, o *Observed) {
 	}
 }
 
-// balance judges the running balance of a record. One that is wrong by as much as the one before it is no other fault.
+// balance judges the running balance of a record. One that is wrong by as much as the one before it is no other
+// fault.
 func (c *Numbered) balance(r *run, n int64, o *Observed, account int32, behind bool) {
 	want, ok := c.balances.after(account, n)
 	if !ok || behind || !o.HasBalance {

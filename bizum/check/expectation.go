@@ -7,18 +7,21 @@ import (
 )
 
 // The payments of a run are made again a block at a time, and the last blocks are kept: partitions and files come at
-// different speeds.
+// different speeds. If a block has to be made twice, more are kept.
 const (
 	blockPayments = 4096
-	blocksKept    = 64
+	blocksMin     = 16
+	blocksMax     = 512 // 120 MB
 )
 
 // expectation makes the payments of a stream by their numbers.
 type expectation struct {
 	generator *bizum.Generator
 	states    []bizum.GeneratorState // of the generator, before each block that it has come to
-	kept      [blocksKept]*block
-	oldest    int // of kept
+	made      numberSet              // blocks that were made before
+	kept      map[int64]*block       // by their index
+	queue     []int64                // indexes of those that are kept, the oldest first
+	limit     int                    // of queue
 	last      *block
 }
 
@@ -33,7 +36,8 @@ type block struct {
 
 func newExpectation(s *Stream) *expectation {
 	g := s.Generator()
-	return &expectation{generator: g, states: []bizum.GeneratorState{g.State()}}
+	return &expectation{generator: g, states: []bizum.GeneratorState{g.State()}, kept: make(map[int64]*block),
+		limit: blocksMin}
 }
 
 // at returns payment n: the number of its account, the account's name, and its message.
@@ -53,10 +57,8 @@ func (e *expectation) at(n int64) (account int32, key, value []byte) {
 }
 
 func (e *expectation) block(index int64) *block {
-	for _, b := range e.kept {
-		if b != nil && b.index == index {
-			return b
-		}
+	if b := e.kept[index]; b != nil {
+		return b
 	}
 	for int64(len(e.states)) <= index {
 		e.generator.Restore(e.states[len(e.states)-1])
@@ -65,15 +67,8 @@ func (e *expectation) block(index int64) *block {
 		}
 		e.states = append(e.states, e.generator.State())
 	}
-	b := e.kept[e.oldest]
-	if b == nil {
-		b = new(block)
-		e.kept[e.oldest] = b
-	}
-	e.oldest = (e.oldest + 1) % blocksKept
-	b.index = index
+	b := e.room(index)
 	e.generator.Restore(e.states[index])
-	b.text = b.text[:0]
 	for i := range blockPayments {
 		key, p := e.generator.Next()
 		b.accounts[i], b.keys[i] = accountNumber(key), uint8(len(key))
@@ -83,6 +78,24 @@ func (e *expectation) block(index int64) *block {
 	if int64(len(e.states)) == index+1 {
 		e.states = append(e.states, e.generator.State())
 	}
+	return b
+}
+
+// room returns an empty block of this index, which is kept from now on.
+func (e *expectation) room(index int64) *block {
+	e.made = e.made.grown(index + 1)
+	if !e.made.add(index) && e.limit < blocksMax {
+		e.limit++
+	}
+	b := new(block)
+	if len(e.queue) >= e.limit {
+		b = e.kept[e.queue[0]]
+		delete(e.kept, e.queue[0])
+		e.queue = e.queue[1:]
+	}
+	b.index, b.text = index, b.text[:0]
+	e.kept[index] = b
+	e.queue = append(e.queue, index)
 	return b
 }
 

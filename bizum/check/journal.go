@@ -14,18 +14,18 @@ import (
 // JournalPath returns where the journal of a run stands while it goes on, next to its receipt.
 func JournalPath(receipt string) string { return receipt + ".journal" }
 
-// Journal is what a run leaves if it is killed. Before payments are sent it is told how many there may be, and from time
-// to time up to where all of them are settled; so it costs a line now and then, not one a payment. What is between the
-// two when the run is killed has an unknown outcome. A line is written by one call, without a sync: it outlasts the
-// process, not a power cut.
+// Journal is what a run leaves if it is killed. Before payments are sent it is told how many there may be, and
+// from time to time up to where all of them are settled; so it costs a line now and then, not one a payment.
+// What is between the two when the run is killed has an unknown outcome. A line is written by one call, without
+// a sync: it outlasts the process, not a power cut.
 //
 // Its lines are the receipt so far, as one JSON object, and after it, each with one or two numbers: `may 65536` (no
 // number from there on was sent), `settled 1200` (all numbers before are acknowledged, aborted or listed as unknown),
 // `aborted 12 15`, `unknown 7 7` and `fault double 5 5`.
 type Journal struct{ file *os.File }
 
-// CreateJournal begins a journal, whose receipt has no Sent and no outcome yet. It fails if there is one already: that
-// of a run that goes on, or was killed.
+// CreateJournal begins a journal, whose receipt has no Sent and no outcome yet. It fails if there is one
+// already: that of a run that goes on, or was killed.
 func CreateJournal(path string, r *Receipt) (*Journal, error) {
 	head, err := json.Marshal(r)
 	if err != nil {
@@ -69,8 +69,9 @@ func (j *Journal) Close() error { return j.file.Close() }
 // Remove closes the journal and removes it, once the receipt has been written.
 func (j *Journal) Remove() error { return errors.Join(j.file.Close(), os.Remove(j.file.Name())) }
 
-// ReadJournal makes a receipt of a journal: of a run that goes on, or was killed. It has no Accounts and no Hash, which
-// Summarize fills in. A last line that is cut does not count. It returns a ReceiptError, or that of the file.
+// ReadJournal makes a receipt of a journal: of a run that goes on, or was killed. It has no Accounts and no
+// Hash, which Summarize fills in. A last line that is cut does not count. It returns a ReceiptError, or that of
+// the file.
 func ReadJournal(path string) (*Receipt, error) {
 	file, err := os.Open(path)
 	if err != nil {

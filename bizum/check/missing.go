@@ -91,7 +91,9 @@ func (c *Numbered) countFaults(r *run) {
 				if _, twice := r.again[n]; twice {
 					f.Twice++
 				} else if c.config.AsSent && !in(r.unknown, n) {
-					c.report.add(Missing, true, func() string { return c.name(r, n) + " was sent twice, and came once" })
+					c.report.add(Missing, true, func() string {
+						return c.name(r, n) + " was sent twice, and came once"
+					})
 				}
 			}
 		}

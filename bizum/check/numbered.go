@@ -109,7 +109,9 @@ func (c *Numbered) payment(r *run, n int64, o *Observed) {
 	r.last = max(r.last, n)
 	special := r.isSpecial(n)
 	if special && in(r.aborted, n) {
-		c.report.add(Aborted, false, func() string { return c.what(r, n, o) + " was in a transaction that was aborted" })
+		c.report.add(Aborted, false, func() string {
+			return c.what(r, n, o) + " was in a transaction that was aborted"
+		})
 		return
 	}
 	account, key, want := r.expectation.at(n)
@@ -134,7 +136,9 @@ func (c *Numbered) payment(r *run, n int64, o *Observed) {
 	if behind {
 		purpose := special && (in(r.faults[reordered], n) || in(r.faults[late], n))
 		if !purpose || !c.config.AsSent {
-			c.report.add(OutOfOrder, purpose, func() string { return fmt.Sprintf("%s came after payment %d", c.what(r, n, o), last) })
+			c.report.add(OutOfOrder, purpose, func() string {
+				return fmt.Sprintf("%s came after payment %d", c.what(r, n, o), last)
+			})
 		}
 	}
 	c.latency(r, n, o, special)

@@ -39,7 +39,8 @@ type Observed struct {
 // NoTime is the time of a record that has none.
 const NoTime = -1
 
-// Comparison takes the records that a pipeline delivered, and reports what is wrong with them. It is for one goroutine.
+// Comparison takes the records that a pipeline delivered, and reports what is wrong with them. It is for one
+// goroutine.
 type Comparison interface {
 	// Observe takes a record.
 	Observe(o *Observed) error
@@ -52,8 +53,9 @@ type Comparison interface {
 // Config says what is compared, and how.
 type Config struct {
 	Receipts []*Receipt
-	// AsSent means that the pipeline passes on what was done wrong on purpose: a payment that was sent twice has to come
-	// twice, one that is malformed has to come, and one sent out of order may come so. Otherwise it has to mend that.
+	// AsSent means that the pipeline passes on what was done wrong on purpose: a payment that was sent twice
+	// has to come twice, one that is malformed has to come, and one sent out of order may come so. Otherwise it
+	// has to mend that.
 	AsSent bool
 	// MaxLatency is how long after it was due a payment may come; 0: that is not judged.
 	MaxLatency time.Duration

@@ -34,15 +34,15 @@ func (v *valued) differences() (d differences) {
 				continue
 			}
 			v.report.add(Twice, i < s.onPurpose, func() string {
-				return fmt.Sprintf("%v: %s came %d times, and was sent %d times", s.last, s.value, s.came, likely)
+				return fmt.Sprintf("%v: %s was sent %s and came %s", s.last, s.value, times(likely), times(s.came))
 			})
 		}
 	}
 	return d
 }
 
-// pair finds payments that came with one field changed: one that is missing and a foreign one that have all other fields
-// in common. It takes them from the lists.
+// pair finds payments that came with one field changed: one that is missing and a foreign one that have all
+// other fields in common. It takes them from the lists.
 func (v *valued) pair(d *differences) {
 	waiting := make(map[string][]*suspect) // foreign ones, by all fields but one
 	for _, s := range d.foreign {
@@ -70,7 +70,8 @@ func (v *valued) pair(d *differences) {
 			used[other]++
 			v.report.Fields[fieldNames[field]]++
 			v.report.add(Changed, false, func() string {
-				return fmt.Sprintf("%v: %s has another %s, want %s", other.last, other.value, fieldNames[field], s.value)
+				return fmt.Sprintf("%v: %s has another %s, want %s", other.last, other.value, fieldNames[field],
+					s.value)
 			})
 			return true
 		}

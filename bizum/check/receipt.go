@@ -1,6 +1,6 @@
-// Package check compares what a pipeline delivered with what was sent. A receipt says what was sent: the run, the seed
-// and settings that make its payments again, and what became of them. The package knows neither topics nor a screen;
-// records are handed to it.
+// Package check compares what a pipeline delivered with what was sent. A receipt says what was sent: the run,
+// the seed and settings that make its payments again, and what became of them. The package knows neither topics
+// nor a screen; records are handed to it.
 package check
 
 import (
@@ -11,8 +11,9 @@ import (
 	"bizumctl/bizum"
 )
 
-// The headers of a record that name it: the id of the run that sent it, and the payment's number in that run, from 0 on,
-// in decimal. Numbers never restart within a run. A payment that is sent twice on purpose keeps its number.
+// The headers of a record that name it: the id of the run that sent it, and the payment's number in that run,
+// from 0 on, in decimal. Numbers never restart within a run. A payment that is sent twice on purpose keeps its
+// number.
 const (
 	HeaderRun = "run"
 	HeaderN   = "n"
@@ -34,8 +35,9 @@ type Receipt struct {
 
 	Stream Stream `json:"stream"`
 
-	// Sent is how many numbers were used: the payments are those from 0 to Sent-1. Acknowledged is how many of them
-	// arrived for certain; those of Unknown may have arrived or not, those of Aborted were in transactions that ended so.
+	// Sent is how many numbers were used: the payments are those from 0 to Sent-1. Acknowledged is how many of
+	// them arrived for certain; those of Unknown may have arrived or not, those of Aborted were in transactions
+	// that ended so.
 	Sent         int64   `json:"sent"`
 	Acknowledged int64   `json:"acknowledged"`
 	Unknown      []Range `json:"unknown,omitempty"`
@@ -64,7 +66,8 @@ type Stream struct {
 	Probe Sum `json:"probe"`
 }
 
-// Schedule is when payments were due. Only those of a steady rate are known: payment n is due n/PerSecond after Began.
+// Schedule is when payments were due. Only those of a steady rate are known: payment n is due n/PerSecond after
+// Began.
 type Schedule struct {
 	Mode      string        `json:"mode"` // paused, steady, unpaced
 	PerSecond float64       `json:"per_second,omitempty"`

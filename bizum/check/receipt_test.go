@@ -22,7 +22,8 @@ func texts(list ...string) (texts [][]byte) {
 }
 
 // receipt is that of a run of so many payments.
-func receipt(t testing.TB, run string, seed uint64, accounts int, sent int64, change func(*check.Receipt)) *check.Receipt {
+func receipt(t testing.TB, run string, seed uint64, accounts int, sent int64,
+	change func(*check.Receipt)) *check.Receipt {
 	t.Helper()
 	began := time.UnixMilli(1_790_000_000_000).UTC()
 	r := &check.Receipt{Run: run, Tool: "bizumctl test", Started: began, Ended: began.Add(time.Minute), Topic: "bizums",
@@ -143,8 +144,9 @@ func TestJournal(t *testing.T) {
 	if _, err := check.CreateJournal(path, head); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a second one: %v", err)
 	}
-	steps := []error{j.May(100), j.Fault(check.Late, check.Range{First: 4, Last: 4}), j.Aborted(check.Range{First: 10, Last: 12}),
-		j.Unknown(check.Range{First: 2, Last: 2}), j.Settled(20), j.Aborted(check.Range{First: 30, Last: 31}), j.Close()}
+	steps := []error{j.May(100), j.Fault(check.Late, check.Range{First: 4, Last: 4}),
+		j.Aborted(check.Range{First: 10, Last: 12}), j.Unknown(check.Range{First: 2, Last: 2}), j.Settled(20),
+		j.Aborted(check.Range{First: 30, Last: 31}), j.Close()}
 	if err := errors.Join(steps...); err != nil {
 		t.Fatal(err)
 	}

@@ -29,13 +29,14 @@ const (
 )
 
 // Kinds are all of them.
-var Kinds = [...]Kind{Missing, MissingTail, Twice, Foreign, Changed, OutOfOrder, Aborted, PassedOn, TooLate, WrongBalance,
-	WrongClosing, WrongSum}
+var Kinds = [...]Kind{Missing, MissingTail, Twice, Foreign, Changed, OutOfOrder, Aborted, PassedOn, TooLate,
+	WrongBalance, WrongClosing, WrongSum}
 
 // words are what the kinds are called in reports.
-var words = map[Kind]string{Missing: "missing", MissingTail: "missing at the tail", Twice: "doubled", Foreign: "foreign",
-	Changed: "changed", OutOfOrder: "reordered", Aborted: "aborted but seen", PassedOn: "malformed but passed on",
-	TooLate: "late", WrongBalance: "wrong running balance", WrongClosing: "wrong closing balance", WrongSum: "wrong sum"}
+var words = map[Kind]string{Missing: "missing", MissingTail: "missing at the tail", Twice: "doubled",
+	Foreign: "foreign", Changed: "changed", OutOfOrder: "reordered", Aborted: "aborted but seen",
+	PassedOn: "malformed but passed on", TooLate: "late", WrongBalance: "wrong running balance",
+	WrongClosing: "wrong closing balance", WrongSum: "wrong sum"}
 
 // String returns what the kind is called in reports.
 func (k Kind) String() string { return words[k] }
@@ -142,7 +143,8 @@ func ParseAllowed(names []string) (map[string]bool, error) {
 	for _, name := range names {
 		kind := strings.TrimSuffix(name, Purpose)
 		if !slices.Contains(Kinds[:], Kind(kind)) {
-			return nil, fmt.Errorf("%q is no verdict: want some of %v, each alone or with %s after it", name, kindNames(), Purpose)
+			return nil, fmt.Errorf("%q is no verdict: want some of %v, each alone or with %s after it", name,
+				kindNames(), Purpose)
 		}
 		allowed[name] = true
 	}
@@ -157,8 +159,8 @@ func kindNames() string {
 	return strings.Join(names, ", ")
 }
 
-// Judge fills in Findings and what else follows from the counts, and reports whether the pipeline has kept its promise,
-// which allows some kinds.
+// Judge fills in Findings and what else follows from the counts, and reports whether the pipeline has kept its
+// promise, which allows some kinds.
 func (r *Report) Judge(config *Config, allowed map[string]bool) (kept bool) {
 	kept = true
 	r.Findings = r.Findings[:0]
@@ -181,7 +183,8 @@ func (r *Report) Judge(config *Config, allowed map[string]bool) (kept bool) {
 		r.undecided("%d payments may have come before the log begins", r.BeforeStart)
 	}
 	if config.MaxLatency > 0 && r.NoLatency > 0 {
-		r.undecided("the latency of %d payments: only a steady rate has due times, and records need a time", r.NoLatency)
+		r.undecided("the latency of %d payments: only a steady rate has due times, and records need a time",
+			r.NoLatency)
 	}
 	if config.Balances && r.NoBalance > 0 && r.Count(OutOfOrder) == 0 {
 		r.undecided("the running balance of %d payments: they have none, or came too far apart", r.NoBalance)

@@ -48,8 +48,9 @@ func newPipeline(t *testing.T, seed uint64, change func(*check.Receipt)) *pipeli
 		account := string(key)
 		balances[account] += payment.Change()
 		due, _ := r.Stream.Schedule.Due(n)
-		p.records = append(p.records, delivery{run: r.Run, n: strconv.FormatInt(n, 10), number: n, account: account, owner: account,
-			value: string(payment.Append(nil)), part: int32(len(account)+int(account[len(account)-1])) % int32(parts),
+		p.records = append(p.records, delivery{run: r.Run, n: strconv.FormatInt(n, 10), number: n,
+			account: account, owner: account, value: string(payment.Append(nil)),
+			part:    int32(account[len(account)-1]) % int32(parts),
 			balance: bizum.Amount(r.Opening) + balances[account], time: due.UnixMilli() + rng.Int64N(100)})
 	}
 	return p
@@ -63,7 +64,7 @@ func within(ranges []check.Range, n int64) bool {
 func (p *pipeline) pick() int {
 	for {
 		i := p.IntN(len(p.records) - 1)
-		if n := p.records[i].number; n < p.receipt.Sent-10 && !p.used[n] && !within(p.receipt.Unknown, n) {
+		if n := p.records[i].number; n >= 0 && n < p.receipt.Sent-10 && !p.used[n] && !within(p.receipt.Unknown, n) {
 			p.used[n] = true
 			return i
 		}
@@ -112,13 +113,14 @@ var breaks = map[string]func(p *pipeline){
 	},
 	"foreign": func(p *pipeline) {
 		r := p.records[p.IntN(len(p.records))]
+		r.number = -1
 		r.n = []string{strconv.FormatInt(p.receipt.Sent, 10), "-1", "x", "", "99999999999999999999"}[p.IntN(5)]
 		p.records = append(p.records, r)
 		p.want[check.Foreign]++
 	},
 	"other run": func(p *pipeline) {
 		r := p.records[p.IntN(len(p.records))]
-		r.run = "another"
+		r.run, r.number = "another", -1
 		p.records = append(p.records, r)
 	},
 	"late": func(p *pipeline) {
@@ -151,8 +153,8 @@ func (p *pipeline) compared(t *testing.T, config check.Config) (*check.Report, b
 	for again := true; again; {
 		for i, r := range p.records {
 			o := check.Observed{Place: check.Place{Source: "out", Part: r.part, At: int64(i)}, Run: []byte(r.run),
-				N: []byte(r.n), Account: []byte(r.account), Value: []byte(r.value), Balance: r.balance, HasBalance: true,
-				Time: r.time}
+				N: []byte(r.n), Account: []byte(r.account), Value: []byte(r.value), Balance: r.balance,
+				HasBalance: true, Time: r.time}
 			if err := c.Observe(&o); err != nil {
 				t.Fatal(err)
 			}

@@ -12,9 +12,10 @@ import (
 )
 
 // ProbeCount is how many payments the Probe of a Stream covers at most.
-const ProbeCount = 1000
+const ProbeCount = 100
 
-// ErrOtherPayments means that this program makes other payments from the seed of a receipt than the one that sent them.
+// ErrOtherPayments means that this program makes other payments from the seed of a receipt than the one that
+// sent them.
 var ErrOtherPayments = errors.New("this version makes other payments from the receipt's seed")
 
 // errOverflow means that a sum does not fit an Amount.
@@ -59,8 +60,9 @@ func (s *Stream) probe() (sum Sum) {
 	return sum
 }
 
-// Summarize fills in what follows from the other fields: Acknowledged, Accounts and Hash. It makes all payments again,
-// which takes about 0.2 s a million. It returns ErrOtherPayments, an error for sums that do not fit, or that of ctx.
+// Summarize fills in what follows from the other fields: Acknowledged, Accounts and Hash. It makes all payments
+// again, which takes about 0.2 s a million. It returns ErrOtherPayments, an error for sums that do not fit, or
+// that of ctx.
 func (r *Receipt) Summarize(ctx context.Context) error {
 	if r.Stream.probe() != r.Stream.Probe {
 		return ErrOtherPayments

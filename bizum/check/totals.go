@@ -9,8 +9,8 @@ import (
 	"bizumctl/bizum"
 )
 
-// totals compares what a pipeline has added up: a balance or a sum of each account. Of several records of an account the
-// last one counts.
+// totals compares what a pipeline has added up: a balance or a sum of each account. Of several records of an
+// account the last one counts.
 type totals struct {
 	config Config
 	kind   Kind
@@ -108,7 +108,8 @@ func (t *totals) EndPass(context.Context) (again bool, err error) {
 	return false, nil
 }
 
-// possible reports whether payments of unknown outcome may make this difference. Of many, only the bounds are looked at.
+// possible reports whether payments of unknown outcome may make this difference. Of many, only the bounds are
+// looked at.
 func (t *totals) possible(account string, difference bizum.Amount) bool {
 	const triedMax = 16
 	changes := t.perhaps[account]

@@ -5,13 +5,15 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"strconv"
 
 	"bizumctl/bizum"
 )
 
-// valued compares payments by what they say, when nothing names them any more. It counts hashes in a table of fixed size:
-// up for a payment that was sent, down for one that came. If all is zero in the end, what came is what was sent. Else
-// records are observed once more, and those whose place in the table is not zero are counted one by one.
+// valued compares payments by what they say, when nothing names them any more. It counts hashes in a table of
+// fixed size: up for a payment that was sent, down for one that came. If all is zero in the end, what came is
+// what was sent. Else records are observed once more, and those whose place in the table is not zero are
+// counted one by one.
 type valued struct {
 	config   Config
 	seed     maphash.Seed // the hashes stay in this process
@@ -134,9 +136,13 @@ func (v *valued) EndPass(ctx context.Context) (again bool, err error) {
 	for hash, s := range v.suspects {
 		explained += hash * uint64(s.sent-s.came)
 	}
-	if explained != v.balance && !v.dropped && v.pass < passesMax { // two differences have met in the table
+	hidden := explained != v.balance && !v.dropped // two differences have met in the table
+	if hidden && v.pass < passesMax {
 		v.begin()
 		return true, nil
+	}
+	if hidden {
+		v.report.undecided("whether all differences were found: compare fewer payments at once")
 	}
 	v.find()
 	return false, nil
@@ -215,7 +221,7 @@ func (v *valued) find() {
 			continue
 		}
 		v.report.add(Missing, false, func() string {
-			return fmt.Sprintf("%s came %d times, and was sent %d times", s.value, s.came, s.sent)
+			return s.value + " was sent " + times(s.sent) + " and " + cameTimes(s.came)
 		})
 	}
 	for _, s := range lists.foreign {
@@ -250,4 +256,23 @@ func message(value string, account bool) []byte {
 		_, text, _ = bytes.Cut(text, []byte{';'})
 	}
 	return text
+}
+
+// cameTimes words how often a payment came.
+func cameTimes(n int64) string {
+	if n == 0 {
+		return "never came"
+	}
+	return "came " + times(n)
+}
+
+// times words how often something happened.
+func times(n int64) string {
+	switch n {
+	case 1:
+		return "once"
+	case 2:
+		return "twice"
+	}
+	return strconv.FormatInt(n, 10) + " times"
 }

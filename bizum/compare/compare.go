@@ -1,5 +1,6 @@
-// Package compare reads what a pipeline delivered, a topic, files or a stream, and hands it to a comparison. It finds out
-// what a record has: the message, its account, its number, its balance. It knows no flag and no screen.
+// Package compare reads what a pipeline delivered, a topic, files or a stream, and hands it to a comparison. It
+// finds out what a record has: the message, its account, its number, its balance. It knows no flag and no
+// screen.
 package compare
 
 import (
@@ -60,8 +61,8 @@ type reader struct {
 
 func newReader(config Config) *reader {
 	c := config.Columns
-	r := &reader{config: config, cells: make(format.Cells, columnCount), columns: []string{
-		"nombre", "cantidad", "concepto", "tipo", "cuenta", format.MessageColumn, "key", "timestamp", c.ID, c.Run, c.Balance}}
+	r := &reader{config: config, cells: make(format.Cells, columnCount), columns: []string{"nombre", "cantidad",
+		"concepto", "tipo", "cuenta", format.MessageColumn, "key", "timestamp", c.ID, c.Run, c.Balance}}
 	if c.Account != "" {
 		r.columns[account] = c.Account
 	}

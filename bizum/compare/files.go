@@ -11,8 +11,9 @@ import (
 	"bizumctl/bizum/format"
 )
 
-// Files compares the rows of files, and of the files in folders and below. It leaves out what is no data: what begins with
-// a dot or an underscore, as _SUCCESS and _spark_metadata do, and checksums. The error is ErrNothing if nothing is left.
+// Files compares the rows of files, and of the files in folders and below. It leaves out what is no data: what
+// begins with a dot or an underscore, as _SUCCESS and _spark_metadata do, and checksums. The error is
+// ErrNothing if nothing is left.
 func Files(ctx context.Context, paths []string, config Config) error {
 	files, err := list(paths)
 	if err != nil {

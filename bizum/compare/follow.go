@@ -28,8 +28,8 @@ type Standing struct {
 
 const followEvery = 200 * time.Millisecond
 
-// Follow compares the records of a topic as they come, until all runs have ended and all their payments have come, or are
-// lost. The time of a record is when it came here.
+// Follow compares the records of a topic as they come, until all runs have ended and all their payments have
+// come, or are lost. The time of a record is when it came here.
 func Follow(ctx context.Context, topic *consumer.Consumer, comparison *check.Numbered, config Config,
 	following Following) error {
 	f := &follower{Following: following, comparison: comparison}

@@ -7,8 +7,8 @@ import (
 	"bizumctl/bizum/record"
 )
 
-// Topic compares the records of a topic up to the stops that it has when it is first opened. Open opens it, once for each
-// time that it is read.
+// Topic compares the records of a topic up to the stops that it has when it is first opened. Open opens it,
+// once for each time that it is read.
 func Topic(ctx context.Context, open func(context.Context) (*consumer.Consumer, error), config Config) error {
 	r := newReader(config)
 	var stops map[int32]int64

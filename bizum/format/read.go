@@ -9,19 +9,21 @@ import (
 	"os"
 )
 
-// Cells are the texts of a row in the columns that were asked for, in their order; nil: the row has none there. They are
-// valid until the next row.
+// Cells are the texts of a row in the columns that were asked for, in their order; nil: the row has none there.
+// They are valid until the next row.
 type Cells [][]byte
 
-// MessageColumn is the column of a whole message, as in a table of what a topic has. Lines of text have only this one.
+// MessageColumn is the column of a whole message, as in a table of what a topic has. Lines of text have only
+// this one.
 const MessageColumn = "value"
 
 // LineBytesMax limits a line of text or JSON that is read.
 const LineBytesMax = 16 << 20
 
-// ReadFile hands the rows of a file to row, numbered from 1, and returns the first error. Which format a file has is seen
-// from how it begins: Parquet, an object of JSON a line, csv whose first line names columns that were asked for, or lines
-// of text, each a message. Rows of csv without such a line are read as the columns of defaults.
+// ReadFile hands the rows of a file to row, numbered from 1, and returns the first error. Which format a file
+// has is seen from how it begins: Parquet, an object of JSON a line, csv whose first line names columns that
+// were asked for, or lines of text, each a message. Rows of csv without such a line are read as the columns of
+// defaults.
 func ReadFile(path string, columns, defaults []string, row func(n int64, cells Cells) error) error {
 	file, err := os.Open(path)
 	if err != nil {

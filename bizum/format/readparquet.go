@@ -15,13 +15,22 @@ import (
 
 const parquetMagic = "PAR1"
 
-// readParquet hands over the rows of a Parquet file.
-func readParquet(file io.ReaderAt, size int64, columns []string, row func(int64, Cells) error) error {
+// readParquet hands over the rows of a Parquet file. The library has panics for some damaged files, which are
+// errors here.
+func readParquet(file io.ReaderAt, size int64, columns []string, row func(int64, Cells) error) (err error) {
+	r := parquetReader{cells: make(Cells, len(columns)), columns: make(map[int]*parquetColumn), row: row}
+	defer func() {
+		if r.inRow { // that one is ours
+			return
+		}
+		if failed := recover(); failed != nil {
+			err = &ReadError{Row: r.n, Reason: fmt.Errorf("the file is damaged: %v", failed)}
+		}
+	}()
 	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return &ReadError{Reason: fmt.Errorf("Parquet: %w", err)}
 	}
-	r := parquetReader{cells: make(Cells, len(columns)), columns: make(map[int]*parquetColumn), row: row}
 	for i, name := range columns {
 		leaf, there := opened.Schema().Lookup(name)
 		if !there || leaf.MaxRepetitionLevel > 0 {
@@ -51,6 +60,7 @@ type parquetReader struct {
 	columns map[int]*parquetColumn // by their place in the file
 	cells   Cells
 	row     func(int64, Cells) error
+	inRow   bool // row is being called
 	n       int64
 }
 
@@ -79,9 +89,11 @@ func (r *parquetReader) group(group parquet.RowGroup) error {
 					r.cells[c.cell] = c.append(v)
 				}
 			}
+			r.inRow = true
 			if err := r.row(r.n, r.cells); err != nil {
 				return err
 			}
+			r.inRow = false
 		}
 		if errors.Is(err, io.EOF) {
 			return nil

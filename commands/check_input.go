@@ -1,0 +1,138 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"bizumctl/bizum"
+	"bizumctl/bizum/check"
+	"bizumctl/bizum/compare"
+	"bizumctl/bizum/consumer"
+	"bizumctl/commands/console"
+)
+
+// input returns what reads the input that the flags name, as often as need be.
+func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Console, config *check.Config) (
+	read func(compare.Config) error, end func(), err error) {
+	switch {
+	case slices.Equal(o.paths, []string{"-"}):
+		file, err := spooled(env.Stdin)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(c compare.Config) error { return compare.Stream(ctx, file, standardInput, c) },
+			func() { file.Close(); os.Remove(file.Name()) }, nil
+	case slices.Contains(o.paths, "-"):
+		return nil, nil, misuse("- is standard input, and stands alone")
+	case len(o.paths) > 0:
+		return func(c compare.Config) error { return compare.Files(ctx, o.paths, c) }, func() {}, nil
+	}
+	cluster, err := o.cluster.open(ctx, env, screen)
+	if err != nil {
+		return nil, nil, err
+	}
+	open := func(ctx context.Context) (*consumer.Consumer, error) {
+		return consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Beginning(),
+			Exit: true, Now: env.Now, Report: screen.Report})
+	}
+	topic, err := open(ctx)
+	if err != nil {
+		cluster.Close()
+		return nil, nil, err
+	}
+	if gone := compare.Beheaded(topic.Starts()); gone > 0 {
+		config.Beheaded = true
+		screen.Noticef("topic %q no longer begins at 0: %s gone, and what was in them cannot be judged",
+			o.cluster.topic, console.Plural(gone, "offset is", "offsets are"))
+	}
+	return func(c compare.Config) error { return compare.Topic(ctx, open, c) }, func() { cluster.Close() }, nil
+}
+
+// spooled keeps a stream in a file, because it may be read twice.
+func spooled(from io.Reader) (*os.File, error) {
+	file, err := os.CreateTemp("", "bizumctl-check-*")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.Copy(file, from); err != nil {
+		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	}
+	return file, nil
+}
+
+// expected returns what was sent.
+func (o *checkOptions) expected(ctx context.Context, env Env, screen *console.Console) (list []*check.Receipt,
+	err error) {
+	if len(o.receipts) == 0 {
+		r, err := o.fromSeed(env)
+		if err == nil && (o.closing != "" || o.sum != "") {
+			err = r.Summarize(ctx)
+		}
+		return []*check.Receipt{r}, err
+	}
+	for _, path := range o.receipts {
+		r, err := o.receipt(ctx, screen, path)
+		if err != nil {
+			return nil, err
+		}
+		if o.initialAsked {
+			r.Opening = check.Euros(o.initial)
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// receipt reads a receipt, or its journal, and says so.
+func (o *checkOptions) receipt(ctx context.Context, screen *console.Console, path string) (*check.Receipt, error) {
+	r, goesOn, err := readReceipt(path)
+	if err != nil || !goesOn || o.follow {
+		return r, err
+	}
+	screen.Noticef("no receipt %s yet: its journal has %s, and %s of unknown outcome", path,
+		console.Plural(r.Acknowledged, "bizum that was sent", "bizums that were sent"),
+		console.Count(r.Sent-r.Acknowledged))
+	return r, r.Summarize(ctx)
+}
+
+// readReceipt reads a receipt or, of a run that goes on or was killed, its journal.
+func readReceipt(path string) (r *check.Receipt, goesOn bool, err error) {
+	r, err = check.ReadReceipt(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return r, false, unusable(err)
+	}
+	journal, failed := check.ReadJournal(check.JournalPath(path))
+	if errors.Is(failed, fs.ErrNotExist) {
+		r, err = check.ReadReceipt(path) // it may have been written just now
+		return r, false, unusable(err)
+	}
+	return journal, true, unusable(failed)
+}
+
+// unusable makes a misuse of a receipt that cannot be relied on.
+func unusable(err error) error {
+	if errors.As(err, new(*check.ReceiptError)) || errors.Is(err, fs.ErrNotExist) {
+		return misuseError{err}
+	}
+	return err
+}
+
+// fromSeed returns the receipt of a run that has none.
+func (o *checkOptions) fromSeed(env Env) (*check.Receipt, error) {
+	names, err := list(o.names, env.Names, bizum.ParseNames)
+	if err != nil {
+		return nil, fmt.Errorf("names: %w", err)
+	}
+	concepts, err := list(o.concepts, env.Concepts, bizum.ParseConcepts)
+	if err != nil {
+		return nil, fmt.Errorf("concepts: %w", err)
+	}
+	stream := check.NewStream(check.Stream{Seed: o.seed, Accounts: o.accounts}, names, concepts)
+	return &check.Receipt{Run: fmt.Sprintf("of seed %d", o.seed), Stream: stream, Sent: o.count, Acknowledged: o.count,
+		Opening: check.Euros(o.initial)}, nil
+}
