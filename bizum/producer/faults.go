@@ -45,11 +45,11 @@ func ParseFaults(text string) (f Faults, err error) {
 	for item := range strings.SplitSeq(text, ",") {
 		kind, share, _ := strings.Cut(item, "=")
 		if seen[kind] {
-			return f, fmt.Errorf("%s is given twice", kind)
+			return f, fmt.Errorf("%.20q is given twice", kind)
 		}
 		seen[kind] = true
 		if err := f.add(kind, share); err != nil {
-			return f, fmt.Errorf("%.40q: %w", item, err)
+			return f, fmt.Errorf("%.20q: %w", kind, err)
 		}
 	}
 	if f.shares[double]+f.shares[malformed]+f.shares[reorder]+f.shares[late] > 1 {
