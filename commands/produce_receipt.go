@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -90,7 +91,7 @@ func (o *produceOptions) newRecorder(ctx context.Context, env Env, cluster *kafk
 		return nil, nil
 	}
 	plan := o.plan()
-	r := &check.Receipt{Run: fmt.Sprintf("%016x", rand.Uint64()),
+	r := &check.Receipt{Run: newRunID(),
 		Tool: "bizumctl " + env.Version, Opening: check.Euros(defaultBalance().initial),
 		Stream: check.NewStream(check.Stream{Seed: o.seed, Accounts: o.accounts, Skew: o.skew, Faults: o.faults.String(),
 			Schedule: schedule(&plan)}, o.nameList, o.conceptList)}
@@ -105,6 +106,13 @@ func (o *produceOptions) newRecorder(ctx context.Context, env Env, cluster *kafk
 		r.Topic = o.cluster.topic
 	}
 	return producer.NewRecorder(o.receipt, r, env.Now), nil
+}
+
+// newRunID returns an id that no other run has: of a thousand runs, two have the same one with a chance of 2 in ten
+// million. It is short because each record carries it.
+func newRunID() string {
+	const ids = 36 * 36 * 36 * 36 * 36 * 36 * 36 // of seven digits or fewer
+	return strconv.FormatUint(ids+rand.Uint64N(35*ids), 36)
 }
 
 // schedule is the plan as a receipt has it.

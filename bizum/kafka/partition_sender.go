@@ -376,8 +376,7 @@ func (s *partitionSender) split() {
 			to = rest
 		}
 		to.records.AppendRecord(r)
-		to.bytes += len(r.Key) + len(r.Value)
-		to.marks = append(to.marks, b.marks[r.Offset])
+		to.note(r.Key, r.Value, b.marks[r.Offset])
 	}
 	s.inFlight = slices.Replace(s.inFlight, 0, 1, first, rest)
 	smaller := int64(max(first.records.Bytes(), rest.records.Bytes()))

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"bizumctl/bizum/kafka/batch"
+	"bizumctl/bizum/record"
 )
 
 // Limits of a batch and of what is in flight.
@@ -189,13 +190,36 @@ func (c *Cluster) newProducer(topic string) (Producer, error) {
 // the partitions in turn. The timestamp is in milliseconds; mark is returned in the Ack. Key and value are copied,
 // headers are not. Its errors are the end of ctx and the one that ended the Writer.
 func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark int64, headers ...Header) error {
-	s := w.senders[0]
-	if len(w.senders) > 1 {
-		s = w.senders[w.choose(key)]
-	}
 	size := len(key) + len(value) + recordOverhead
 	for _, h := range headers {
 		size += len(h.Key) + len(h.Value) + recordOverhead
+	}
+	b, err := w.toFill(ctx, key, size)
+	if err != nil {
+		return err
+	}
+	b.records.Append(key, value, timestamp, headers...)
+	b.note(key, value, mark)
+	return nil
+}
+
+// AppendEncoded is Append with headers that are encoded already, which takes less time. They are copied.
+func (w *Writer) AppendEncoded(ctx context.Context, key, value []byte, timestamp, mark int64,
+	headers record.Headers) error {
+	b, err := w.toFill(ctx, key, len(key)+len(value)+len(headers)+recordOverhead)
+	if err != nil {
+		return err
+	}
+	b.records.AppendEncoded(key, value, timestamp, headers)
+	b.note(key, value, mark)
+	return nil
+}
+
+// toFill returns the batch of a key's partition, with room for a record of a size.
+func (w *Writer) toFill(ctx context.Context, key []byte, size int) (*producerBatch, error) {
+	s := w.senders[0]
+	if len(w.senders) > 1 {
+		s = w.senders[w.choose(key)]
 	}
 	if s.open != nil && !s.takes(size) {
 		s.queueUp()
@@ -203,12 +227,11 @@ func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark 
 	if s.open == nil {
 		b, err := w.take(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.open = b
 	}
-	s.open.add(key, value, timestamp, mark, headers...)
-	return nil
+	return s.open, nil
 }
 
 func (w *Writer) choose(key []byte) int {
@@ -238,8 +261,8 @@ func (w *Writer) take(ctx context.Context) (*producerBatch, error) {
 	return b, nil
 }
 
-func (b *producerBatch) add(key, value []byte, timestamp, mark int64, headers ...Header) {
-	b.records.Append(key, value, timestamp, headers...)
+// note notes what belongs to a record that was appended.
+func (b *producerBatch) note(key, value []byte, mark int64) {
 	b.bytes += len(key) + len(value)
 	b.marks = append(b.marks, mark)
 }

@@ -27,8 +27,7 @@ type Recorded struct {
 // acknowledgements are also for recorder.Acked. With transactions, it is a writer of theirs.
 func RecordedTopic(recorder *Recorder, writer *kafka.Writer, plan Plan, faults *Faults,
 	transactions *kafka.Transactions) *Recorded {
-	topic := &topicSink{writer: writer, headers: []kafka.Header{
-		{Key: check.HeaderRun, Value: []byte(recorder.receipt.Run)}, {Key: check.HeaderN}}}
+	topic := &topicSink{writer: writer, names: newNameHeaders(recorder.receipt.Run)}
 	s := &Recorded{recorder: recorder, writer: writer, to: topic}
 	if transactions == nil {
 		recorder.watch(writer)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"bizumctl/bizum/event"
@@ -41,9 +40,8 @@ func Recreate(cluster *kafka.Cluster, topic string, partitions int, report func(
 
 // topicSink puts messages into a topic.
 type topicSink struct {
-	writer  *kafka.Writer
-	headers []kafka.Header // nil: none; the last one's value is the message's number
-	number  []byte
+	writer *kafka.Writer
+	names  *nameHeaders // nil: none
 }
 
 // ToTopic returns a sink that puts messages into a topic. What they were due, in nanoseconds, is the mark of the
@@ -61,10 +59,8 @@ func (e *UnacknowledgedError) Error() string {
 }
 
 func (s *topicSink) Put(ctx context.Context, m *Message, due, now time.Time) error {
-	if s.headers != nil {
-		s.number = strconv.AppendInt(s.number[:0], m.N, 10)
-		s.headers[len(s.headers)-1].Value = s.number
-		return s.writer.Append(ctx, m.Key, m.Value, now.UnixMilli(), due.UnixNano(), s.headers...)
+	if s.names != nil {
+		return s.writer.AppendEncoded(ctx, m.Key, m.Value, now.UnixMilli(), due.UnixNano(), s.names.of(m.N))
 	}
 	return s.writer.Append(ctx, m.Key, m.Value, now.UnixMilli(), due.UnixNano())
 }
