@@ -138,6 +138,10 @@ func (o *checkOptions) suit(c *cli.Context) (err error) {
 	if other := isSet("id-field", "balance-field", "max-latency", "as-sent"); totals != "" && other != "" {
 		return misuse("--%s: there is one record an account: leave out --%s", totals, other)
 	}
+	if o.columns.Balance != "" && len(o.paths) > 0 && o.columns.ID == "" {
+		return misuse("--balance-field: rows need --id-field too: the field with the payment's number, which is the " +
+			"offset in a topic that has nothing else")
+	}
 	if o.closing != "" && o.sum != "" {
 		return misuse("--closing-field and --sum-field exclude each other")
 	}
@@ -188,7 +192,7 @@ func (o *checkOptions) naming() check.Naming {
 		return check.ByClosing
 	case o.sum != "":
 		return check.BySum
-	case len(o.receipts) > 0 && (len(o.paths) == 0 || o.columns.ID != ""):
+	case o.columns.ID != "" || len(o.receipts) > 0 && len(o.paths) == 0:
 		return check.ByNumber
 	}
 	return check.ByValue
@@ -216,7 +220,10 @@ func (o *checkOptions) compare(ctx context.Context, env Env, screen *console.Con
 			settings.Run = []byte(config.Receipts[0].Run)
 		}
 		err = read(settings)
-		if errors.Is(err, check.ErrNoNumbers) && o.columns.ID == "" && !config.Balances {
+		if errors.Is(err, check.ErrNoNumbers) && o.columns.ID != "" {
+			return nil, misuse("--id-field %q: no record has such a field", o.columns.ID)
+		}
+		if errors.Is(err, check.ErrNoNumbers) && !config.Balances {
 			screen.Noticef("no record has the headers %s and %s: comparing by value", check.HeaderRun, check.HeaderN)
 			config.By = check.ByValue
 			continue

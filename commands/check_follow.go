@@ -13,6 +13,23 @@ import (
 // live compares runs that go on, until they have ended and their payments have come, or are lost.
 func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Console, config *check.Config) (*check.Report,
 	error) {
+	last := make(map[string]*check.Receipt) // those of runs that have ended
+	config.Latest = func() (list []*check.Receipt, err error) {
+		for _, path := range o.receipts {
+			r := last[path]
+			if r == nil {
+				var goesOn bool
+				if r, goesOn, err = readReceipt(path); err != nil {
+					return nil, err
+				}
+				if !goesOn {
+					last[path] = r
+				}
+			}
+			list = append(list, r)
+		}
+		return list, nil
+	}
 	comparison, err := check.NewNumbered(*config)
 	if err != nil {
 		return nil, misuseError{err}
@@ -32,16 +49,6 @@ func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Consol
 		settings.Run = []byte(config.Receipts[0].Run)
 	}
 	err = compare.Follow(ctx, topic, comparison, settings, compare.Following{
-		Latest: func() (list []*check.Receipt, err error) {
-			for _, path := range o.receipts {
-				r, _, err := readReceipt(path)
-				if err != nil {
-					return nil, err
-				}
-				list = append(list, r)
-			}
-			return list, nil
-		},
 		Grace: o.grace, Now: env.Now,
 		Report: func(s compare.Standing) {
 			if screen.ProgressDue() {

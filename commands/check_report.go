@@ -124,8 +124,24 @@ func notes(screen *console.Console, report *check.Report, config *check.Config) 
 			console.Plural(report.OtherRuns, "other run", "other runs"))
 	}
 	if report.UnknownAbsent > 0 {
-		screen.Noticef("%s came whose outcome the sender does not know either",
-			console.Plural(report.UnknownAbsent, "payment has not", "payments have not"))
+		screen.Noticef("%s of unknown outcome did not come", console.Plural(report.UnknownAbsent, "payment", "payments"))
+	}
+	aborted := int64(0)
+	for _, r := range config.Receipts {
+		for _, some := range r.Aborted {
+			aborted += some.Len()
+		}
+	}
+	if aborted > 0 {
+		screen.Noticef("%s in transactions that were aborted", console.Plural(aborted, "payment was", "payments were"))
+	}
+	if report.Twins > 0 {
+		screen.Noticef("%s more than once, so that one cannot be told from the other",
+			console.Plural(report.Twins, "value that is reported was sent", "values that are reported were sent"))
+	}
+	if report.Earlier > 0 {
+		screen.Noticef("%s before this began: the latency of those is not known",
+			console.Plural(report.Earlier, "payment came", "payments came"))
 	}
 	if report.NoAccount > 0 {
 		screen.Noticef("%s no account, which was not compared",

@@ -9,9 +9,9 @@ import (
 // The payments of a run are made again a block at a time, and the last blocks are kept: partitions and files come at
 // different speeds. If a block has to be made twice, more are kept.
 const (
-	blockPayments = 4096
-	blocksMin     = 16
-	blocksMax     = 512 // 120 MB
+	blockPayments = 512
+	blocksMin     = 128
+	blocksMax     = 4096 // 120 MB
 )
 
 // expectation makes the payments of a stream by their numbers.

@@ -2,11 +2,26 @@ package check
 
 import "math/bits"
 
-// Update takes a later receipt of a run that goes on.
-func (c *Numbered) Update(r *Receipt) {
-	if known := c.runs[r.Run]; known != nil {
-		known.update(r)
+// Update takes the latest receipts of runs that go on, as Config.Latest returns them.
+func (c *Numbered) Update() error {
+	receipts, err := c.config.Latest()
+	if err != nil {
+		return err
 	}
+	for _, r := range receipts {
+		if known := c.runs[r.Run]; known != nil {
+			known.update(r)
+		}
+	}
+	return nil
+}
+
+// Receipts returns what is known of the runs.
+func (c *Numbered) Receipts() (list []*Receipt) {
+	for _, r := range c.runs {
+		list = append(list, r.Receipt)
+	}
+	return list
 }
 
 // Settled returns up to where the outcome of all payments is known.

@@ -103,6 +103,10 @@ func (c *Numbered) countFaults(r *run) {
 
 // latency measures how long after it was due a payment came.
 func (c *Numbered) latency(r *run, n int64, o *Observed, special bool) {
+	if o.Time == Earlier {
+		c.report.Earlier++
+		return
+	}
 	due, known := r.Stream.Schedule.Due(n)
 	if !known || o.Time == NoTime {
 		c.report.NoLatency++

@@ -67,6 +67,11 @@ func (c *Numbered) Observe(o *Observed) error {
 		c.latest = r
 	}
 	n, ok := parseNumber(o.N)
+	if ok && n >= r.Sent && r.Ended.IsZero() && c.config.Latest != nil {
+		if err := c.Update(); err != nil {
+			return err
+		}
+	}
 	if !ok || n >= r.Sent {
 		c.report.add(Foreign, false, func() string {
 			return fmt.Sprintf("%v: number %q of run %q, which sent %d", o.Place, o.N, r.Run, r.Sent)
@@ -243,8 +248,12 @@ func differ(o *Observed, key, value []byte) (list []difference) {
 	return list
 }
 
-// EndPass adds what did not come.
+// EndPass adds what did not come. The error may be ErrNoNumbers.
 func (c *Numbered) EndPass(ctx context.Context) (again bool, err error) {
+	c.report.Passes++
+	if c.report.Unnamed > 0 && c.report.Unnamed == c.report.Records {
+		return false, ErrNoNumbers
+	}
 	return false, c.findMissing(ctx)
 }
 

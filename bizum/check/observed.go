@@ -36,8 +36,11 @@ type Observed struct {
 	Time       int64 // in milliseconds since 1970, by the clock that the caller names; NoTime: there is none
 }
 
-// NoTime is the time of a record that has none.
-const NoTime = -1
+// Times of a record that has none. With Earlier it is nobody's fault: it came before anybody looked.
+const (
+	NoTime  = -1
+	Earlier = -2
+)
 
 // Comparison takes the records that a pipeline delivered, and reports what is wrong with them. It is for one
 // goroutine.
@@ -65,6 +68,9 @@ type Config struct {
 	Beheaded bool
 	// By is what names a payment.
 	By Naming
+	// Latest returns what is known by now of runs that go on. It is called for a record with a number that its run, as
+	// far as is known, has not sent; nil: no run goes on.
+	Latest func() ([]*Receipt, error)
 }
 
 // Naming is what names a payment, or that there are none.

@@ -134,3 +134,20 @@ func TestTotals(t *testing.T) {
 		p.wants(t, seed, "a wrong balance", report, kept)
 	}
 }
+
+// A run that goes on has sent more than was known when the comparison began.
+func TestRunGoesOn(t *testing.T) {
+	p := newPipeline(t, 7, nil)
+	whole, begun := *p.receipt, *p.receipt
+	begun.Sent, begun.Acknowledged, begun.Ended = 10, 10, time.Time{}
+	p.receipt = &begun
+	asked := 0
+	report, kept := p.compared(t, check.Config{Latest: func() ([]*check.Receipt, error) {
+		asked++
+		return []*check.Receipt{&whole}, nil
+	}})
+	p.wants(t, 7, "goes on", report, kept)
+	if asked != 1 || report.Distinct != whole.Sent {
+		t.Errorf("asked %d times, %d of %d came", asked, report.Distinct, whole.Sent)
+	}
+}

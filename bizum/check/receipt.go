@@ -170,11 +170,19 @@ func count(ranges []Range) (n int64) {
 	return n
 }
 
+// sentMax bounds a run, because there is a bit in memory for each payment.
+const sentMax = 100_000_000_000
+
+// accountsMax bounds the accounts, because there are some bytes in memory for each.
+const accountsMax = 1 << 28
+
 // valid returns an error for a receipt whose parts contradict each other.
 func (r *Receipt) valid() error {
 	switch {
 	case r.Run == "":
 		return fmt.Errorf("no run id")
+	case r.Sent > sentMax || r.Stream.Accounts > accountsMax:
+		return fmt.Errorf("more than %d payments or %d accounts", int64(sentMax), accountsMax)
 	case r.Sent < 0 || r.Stream.Accounts < 1 || len(r.Stream.Names) == 0 || len(r.Stream.Concepts) == 0:
 		return fmt.Errorf("a stream without payments, accounts, names or concepts")
 	}

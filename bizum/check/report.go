@@ -93,6 +93,7 @@ type Report struct {
 	Unnamed   int64 `json:"-"` // records without headers
 	NoAccount int64 `json:"-"` // records whose account is not known
 	NoLatency int64 `json:"-"` // payments that have no due time, or no time
+	Earlier   int64 `json:"-"` // payments that came before anybody looked
 	NoBalance int64 `json:"-"` // payments whose running balance could not be judged
 
 	byKind map[Kind]*Finding

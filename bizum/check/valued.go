@@ -208,6 +208,12 @@ func (v *valued) sent(ctx context.Context, take func(hash uint64, text []byte, t
 // Report returns what was found.
 func (v *valued) Report() *Report {
 	v.report.Distinct = v.report.Sent - v.report.Count(Missing) - v.report.UnknownAbsent
+	for _, r := range v.config.Receipts {
+		v.report.Distinct -= count(r.Aborted)
+		if !v.config.AsSent {
+			v.report.Distinct -= count(r.fault(Malformed))
+		}
+	}
 	return &v.report
 }
 

@@ -12,8 +12,6 @@ import (
 
 // Following says how runs that go on are followed.
 type Following struct {
-	// Latest returns what the senders know by now; a run whose receipt has an end has ended.
-	Latest func() ([]*check.Receipt, error)
 	Grace  time.Duration // how long a payment may take once it has arrived where it was sent
 	Now    func() time.Time
 	Report func(Standing) // called every now and then
@@ -29,22 +27,29 @@ type Standing struct {
 const followEvery = 200 * time.Millisecond
 
 // Follow compares the records of a topic as they come, until all runs have ended and all their payments have
-// come, or are lost. The time of a record is when it came here.
+// come, or are lost. A run whose receipt has an end
+// has ended. The time of a record is when it came here.
 func Follow(ctx context.Context, topic *consumer.Consumer, comparison *check.Numbered, config Config,
 	following Following) error {
 	f := &follower{Following: following, comparison: comparison}
 	r := newReader(config)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
+	came, err := topic.SeenFrom(ctx, consumer.End())
+	if err != nil {
+		return err
+	}
 	looked := make(chan error, 1)
 	go func() {
 		looked <- f.look(running)
 		stop()
 	}()
-	err := topic.Run(running, func(m *record.Record) error {
+	err = topic.Run(running, func(m *record.Record) error {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		m.Timestamp = following.Now().UnixMilli()
+		if m.Timestamp = following.Now().UnixMilli(); m.Offset < came[m.Partition] {
+			m.Timestamp = check.Earlier
+		}
 		return r.record(m)
 	}, func() error { return nil })
 	stop()
@@ -84,24 +89,23 @@ func (f *follower) look(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		receipts, err := f.Latest()
-		if err != nil {
+		if over, err := f.over(); over || err != nil {
 			return err
-		}
-		if f.over(receipts) {
-			return nil
 		}
 	}
 }
 
 // over takes the latest receipts, and reports whether there is nothing to wait for.
-func (f *follower) over(receipts []*check.Receipt) bool {
+func (f *follower) over() (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.comparison.Update(); err != nil {
+		return false, err
+	}
+	receipts := f.comparison.Receipts()
 	now, ended := f.Now(), true
 	latest := settlement{now, make(map[string]int64)}
 	for _, r := range receipts {
-		f.comparison.Update(r)
 		latest.by[r.Run] = r.Settled()
 		ended = ended && !r.Ended.IsZero()
 	}
@@ -120,5 +124,5 @@ func (f *follower) over(receipts []*check.Receipt) bool {
 		waiting += outstanding - lost
 	}
 	f.Report(standing)
-	return ended && waiting == 0
+	return ended && waiting == 0, nil
 }
