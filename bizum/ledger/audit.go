@@ -275,17 +275,17 @@ func (k *auditor) message(r *record.Record) error {
 			k.book.Set(key, want.balance)
 		}
 	} else {
-		entry, err := k.book.Apply(key, payment)
-		if err != nil {
+		posting := bizum.Posting{Key: key, Change: payment.Change()}
+		if err := k.book.Post(&posting); err != nil {
 			return fmt.Errorf("message at %s/%d@%d: %w", k.Topics.Source, k.number, offset, err)
 		}
-		want.balance = entry.Balance
+		want.balance = posting.Balance
 	}
 	if !booked {
 		k.absent(key, &want, known, timestamp)
 		return nil
 	}
-	k.line = appendPosted(k.line[:0], &want)
+	k.line = appendPosted(k.line[:0], &payment, want.balance, offset)
 	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) { //mutant:wrong
 		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q", k.Topics.Entries, k.number, w.place,
 			w.key, w.value, key, should)
@@ -319,7 +319,7 @@ func (k *auditor) absent(key []byte, want *posted, known bool, timestamp int64) 
 	}
 	text := fmt.Sprintf("%s/%d@%d: account %.60q has no entry for it", k.Topics.Source, k.number, want.offset, key)
 	if known {
-		text += fmt.Sprintf(", should have %.200q", appendPosted(nil, want))
+		text += fmt.Sprintf(", should have %.200q", appendPosted(nil, &want.Payment, want.balance, want.offset))
 	}
 	if young {
 		k.count(missing, "%s", text)

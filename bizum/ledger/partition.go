@@ -267,20 +267,21 @@ func (p *partition) bookMessage(ctx context.Context, r *record.Record, timestamp
 			return nil
 		}
 	}
-	entry, err := p.state.book.Apply(key, payment)
-	if err != nil {
+	posting := bizum.Posting{Key: key, Change: payment.Change()}
+	if err := p.state.book.Post(&posting); err != nil {
 		return fmt.Errorf("message at %s/%d@%d: %w", l.Topics.Source, p.number, r.Offset, err)
 	}
 	at("applied")
 	if wanted {
-		p.done.Entries = append(p.done.Entries, Entry{p.clone(entry), r.Offset, timestamp})
+		entry := p.clone(bizum.Entry{Payment: payment, Account: key, Balance: posting.Balance, Opens: posting.Opens})
+		p.done.Entries = append(p.done.Entries, Entry{entry, r.Offset, timestamp})
 	}
 	p.done.Booked++
 	if payment.Rounded {
 		p.done.Rounded++
 	}
 	p.state.booked = r.Offset
-	p.line = appendPosted(p.line[:0], &posted{payment, entry.Balance, r.Offset})
+	p.line = appendPosted(p.line[:0], &payment, posting.Balance, r.Offset)
 	if err := p.output.Write(ctx, l.Topics.Entries, key, p.line, timestamp); err != nil { //mutant:write
 		return p.failed(err)
 	}

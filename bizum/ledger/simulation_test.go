@@ -248,7 +248,7 @@ func (p *proc) show(c Committed) error {
 	w := p.world
 	entries, _, _ := w.partitions[c.Partition].booked()
 	for _, e := range c.Entries {
-		text := string(appendPosted(nil, &posted{e.Payment, e.Balance, e.Offset}))
+		text := string(appendPosted(nil, &e.Payment, e.Balance, e.Offset))
 		switch before, known := w.shown[c.Partition][e.Offset]; {
 		case known:
 			w.found("partition %d: offset %d shown twice: %q, %q", c.Partition, e.Offset, before, text)
