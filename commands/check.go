@@ -12,10 +12,15 @@ import (
 	"bizumctl/bizum/check"
 	"bizumctl/bizum/compare"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/help"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/settings"
+	"bizumctl/commands/view"
 )
 
 type checkOptions struct {
-	cluster  clusterOptions
+	cluster  settings.Cluster
 	receipts []string
 	paths    []string
 
@@ -41,13 +46,13 @@ type checkOptions struct {
 }
 
 func newCheck(env Env) *cli.Command {
-	o := checkOptions{cluster: defaultCluster(), accounts: 1, initial: defaultBalance().initial, output: "text",
+	o := checkOptions{cluster: settings.DefaultCluster(), accounts: 1, initial: defaultBalance().initial, output: "text",
 		grace: 10 * time.Second}
 	var receipts, allow cli.StringSlice
 	var json bool
 	return &cli.Command{
 		Name: "check", Usage: "compare what a pipeline delivered with what was sent", ArgsUsage: "[PATH...]",
-		Description: examples("Compares a topic, files, folders or - (standard input) with what was sent.",
+		Description: help.Examples("Compares a topic, files, folders or - (standard input) with what was sent.",
 			"bizumctl check --receipt run.json -t out  exit code 1 if anything differs",
 			"bizumctl check --receipt run.json pagos/  files, ours, Spark's or others'",
 			"bizumctl check --seed 7 -n 1000 out.csv   without a receipt"),
@@ -78,18 +83,18 @@ func newCheck(env Env) *cli.Command {
 				Usage: "with --follow: a payment that has not come after `TIME` is lost"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: text, json"},
-			jsonFlag(&json),
-		}, o.streamFlags(), o.cluster.flags()),
+			flags.JSON(&json),
+		}, o.streamFlags(), o.cluster.Flags()),
 		Action: func(c *cli.Context) error {
 			o.initialAsked = c.IsSet("initial")
 			o.receipts, o.allow, o.paths = receipts.Value(), allow.Value(), c.Args().Slice()
-			if err := jsonOutput(c, json, &o.output); err != nil {
+			if err := flags.JSONOutput(c, json, &o.output); err != nil {
 				return err
 			}
 			if err := o.suit(c); err != nil {
 				return err
 			}
-			err := o.run(c.Context, env, newConsole(env, o.cluster.speech))
+			err := o.run(c.Context, env, newConsole(env, o.cluster.Speech))
 			if err != nil && c.Context.Err() != nil { // not 0, as elsewhere: that would be a verdict
 				return errors.New("interrupted: nothing is judged")
 			}
@@ -102,7 +107,7 @@ func newCheck(env Env) *cli.Command {
 func (o *checkOptions) streamFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.Uint64Flag{Name: "seed", Destination: &o.seed, Usage: "without --receipt: the seed `N` of produce"},
-		countFlag(&o.count, "without --receipt: `N` bizums were sent"),
+		flags.Count(&o.count, "without --receipt: `N` bizums were sent"),
 		&cli.IntFlag{Name: "accounts", Value: o.accounts, Destination: &o.accounts,
 			Usage: "without --receipt: of `N` accounts"},
 		&cli.StringFlag{Name: "names", Destination: &o.names, Usage: "without --receipt: `FILE` of names"},
@@ -123,41 +128,41 @@ func (o *checkOptions) suit(c *cli.Context) (err error) {
 	}
 	if len(o.receipts) > 0 {
 		if flag := isSet("seed", "count", "accounts", "names", "concepts"); flag != "" {
-			return misuse("--%s: the receipt says that: leave it out", flag)
+			return misuse.Errorf("--%s: the receipt says that: leave it out", flag)
 		}
 	} else if !c.IsSet("seed") || o.count < 1 {
-		return misuse("check wants what was sent: --receipt FILE, or --seed N and --count N")
+		return misuse.Errorf("check wants what was sent: --receipt FILE, or --seed N and --count N")
 	}
 	if o.accounts < 1 {
-		return misuse("--accounts %d: want 1 or more", o.accounts)
+		return misuse.Errorf("--accounts %d: want 1 or more", o.accounts)
 	}
 	if o.columns.Run != "" && o.columns.ID == "" {
-		return misuse("--run-field goes with --id-field")
+		return misuse.Errorf("--run-field goes with --id-field")
 	}
 	totals := isSet("closing-field", "sum-field")
 	if other := isSet("id-field", "balance-field", "max-latency", "as-sent"); totals != "" && other != "" {
-		return misuse("--%s: there is one record an account: leave out --%s", totals, other)
+		return misuse.Errorf("--%s: there is one record an account: leave out --%s", totals, other)
 	}
 	if o.columns.Balance != "" && len(o.paths) > 0 && o.columns.ID == "" {
-		return misuse("--balance-field: rows need --id-field too: the field with the payment's number, which is the " +
+		return misuse.Errorf("--balance-field: rows need --id-field too: the field with the payment's number, which is the " +
 			"offset in a topic that has nothing else")
 	}
 	if o.closing != "" && o.sum != "" {
-		return misuse("--closing-field and --sum-field exclude each other")
+		return misuse.Errorf("--closing-field and --sum-field exclude each other")
 	}
 	if o.maxLatency < 0 || o.grace < 0 {
-		return misuse("--max-latency %v, --grace %v: want 0 or more", o.maxLatency, o.grace)
+		return misuse.Errorf("--max-latency %v, --grace %v: want 0 or more", o.maxLatency, o.grace)
 	}
 	if o.follow && (len(o.receipts) == 0 || len(o.paths) > 0 || o.columns.ID != "" || totals != "") {
-		return misuse("--follow reads a topic beside a run with --receipt, by its headers")
+		return misuse.Errorf("--follow reads a topic beside a run with --receipt, by its headers")
 	}
 	if c.IsSet("grace") && !o.follow {
-		return misuse("--grace goes with --follow")
+		return misuse.Errorf("--grace goes with --follow")
 	}
 	if o.allowed, err = check.ParseAllowed(o.allow); err != nil {
-		return misuse("--allow: %w", err)
+		return misuse.Errorf("--allow: %w", err)
 	}
-	return oneOf("output", o.output, "text", "json")
+	return flags.OneOf("output", o.output, "text", "json")
 }
 
 func (o *checkOptions) run(ctx context.Context, env Env, screen *console.Console) error {
@@ -185,6 +190,31 @@ func (o *checkOptions) run(ctx context.Context, env Env, screen *console.Console
 	return o.show(screen, report, &config)
 }
 
+// show shows a report, and returns an error unless the pipeline has kept its promise.
+func (o *checkOptions) show(screen *console.Console, report *check.Report, config *check.Config) error {
+	if o.isOther(report, config) {
+		return misuse.Errorf("topic %q has records of %s, and none of run %s, whose receipt was given", o.cluster.Topic,
+			console.Plural(report.OtherRuns, "other run", "other runs"), config.Receipts[0].Run)
+	}
+	kept := report.Judge(config, o.allowed)
+	var err error
+	if o.output == "json" {
+		err = view.CheckJSON(screen, report, kept)
+	} else {
+		err = view.Check(screen, report, config)
+	}
+	if err != nil || kept {
+		return err
+	}
+	return errors.New(view.Verdict(report))
+}
+
+// isOther reports whether the receipt is of another run than all records.
+func (o *checkOptions) isOther(report *check.Report, config *check.Config) bool {
+	return config.By == check.ByNumber && len(o.paths) == 0 && report.OtherRecords > 0 && report.Distinct == 0 &&
+		report.OtherRecords+report.Unnamed == report.Records
+}
+
 // naming returns what names a payment. Headers name it, where there are any.
 func (o *checkOptions) naming() check.Naming {
 	switch {
@@ -209,7 +239,7 @@ func (o *checkOptions) compare(ctx context.Context, env Env, screen *console.Con
 	for {
 		comparison, err := check.New(*config)
 		if err != nil {
-			return nil, misuseError{err}
+			return nil, misuse.Errorf("%w", err)
 		}
 		settings := compare.Config{Comparison: comparison, Columns: o.columns, Progress: func(n int64) {
 			if n%256 == 0 && screen.ProgressDue() {
@@ -221,7 +251,7 @@ func (o *checkOptions) compare(ctx context.Context, env Env, screen *console.Con
 		}
 		err = read(settings)
 		if errors.Is(err, check.ErrNoNumbers) && o.columns.ID != "" {
-			return nil, misuse("--id-field %q: no record has such a field", o.columns.ID)
+			return nil, misuse.Errorf("--id-field %q: no record has such a field", o.columns.ID)
 		}
 		if errors.Is(err, check.ErrNoNumbers) && !config.Balances {
 			screen.Noticef("no record has the headers %s and %s: comparing by value", check.HeaderRun, check.HeaderN)

@@ -8,6 +8,7 @@ import (
 	"bizumctl/bizum/compare"
 	"bizumctl/bizum/consumer"
 	"bizumctl/commands/console"
+	"bizumctl/commands/misuse"
 )
 
 // live compares runs that go on, until they have ended and their payments have come, or are lost.
@@ -32,14 +33,14 @@ func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Consol
 	}
 	comparison, err := check.NewNumbered(*config)
 	if err != nil {
-		return nil, misuseError{err}
+		return nil, misuse.Errorf("%w", err)
 	}
-	cluster, err := o.cluster.open(ctx, env, screen)
+	cluster, err := o.cluster.Open(ctx, env.settings(), screen)
 	if err != nil {
 		return nil, err
 	}
 	defer cluster.Close()
-	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Beginning(),
+	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.Topic, From: consumer.Beginning(),
 		Now: env.Now, Report: screen.Report})
 	if err != nil {
 		return nil, consumer.Failure(err)

@@ -13,7 +13,9 @@ import (
 	"bizumctl/bizum/check"
 	"bizumctl/bizum/compare"
 	"bizumctl/bizum/consumer"
+	"bizumctl/bizum/producer"
 	"bizumctl/commands/console"
+	"bizumctl/commands/misuse"
 )
 
 // input returns what reads the input that the flags name, as often as need be.
@@ -25,19 +27,19 @@ func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Conso
 		if err != nil {
 			return nil, nil, err
 		}
-		return func(c compare.Config) error { return compare.Stream(ctx, file, standardInput, c) },
+		return func(c compare.Config) error { return compare.Stream(ctx, file, producer.StandardInput, c) },
 			func() { file.Close(); os.Remove(file.Name()) }, nil
 	case slices.Contains(o.paths, "-"):
-		return nil, nil, misuse("- is standard input, and stands alone")
+		return nil, nil, misuse.Errorf("- is standard input, and stands alone")
 	case len(o.paths) > 0:
 		return func(c compare.Config) error { return compare.Files(ctx, o.paths, c) }, func() {}, nil
 	}
-	cluster, err := o.cluster.open(ctx, env, screen)
+	cluster, err := o.cluster.Open(ctx, env.settings(), screen)
 	if err != nil {
 		return nil, nil, err
 	}
 	open := func(ctx context.Context) (*consumer.Consumer, error) {
-		return consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Beginning(),
+		return consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.Topic, From: consumer.Beginning(),
 			Exit: true, Now: env.Now, Report: screen.Report})
 	}
 	topic, err := open(ctx)
@@ -48,7 +50,7 @@ func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Conso
 	if gone := compare.Beheaded(topic.Starts()); gone > 0 {
 		config.Beheaded = true
 		screen.Noticef("topic %q no longer begins at 0: %s gone, and what was in them cannot be judged",
-			o.cluster.topic, console.Plural(gone, "offset is", "offsets are"))
+			o.cluster.Topic, console.Plural(gone, "offset is", "offsets are"))
 	}
 	return func(c compare.Config) error { return compare.Topic(ctx, open, c) }, func() { cluster.Close() }, nil
 }
@@ -117,7 +119,7 @@ func readReceipt(path string) (r *check.Receipt, goesOn bool, err error) {
 // unusable makes a misuse of a receipt that cannot be relied on.
 func unusable(err error) error {
 	if errors.As(err, new(*check.ReceiptError)) || errors.Is(err, fs.ErrNotExist) {
-		return misuseError{err}
+		return misuse.Errorf("%w", err)
 	}
 	return err
 }

@@ -18,6 +18,7 @@ import (
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/producer"
 	"bizumctl/commands/console"
+	"bizumctl/commands/misuse"
 )
 
 // faultsFlag is the value of --faults.
@@ -55,19 +56,19 @@ func (o *produceOptions) receiptFlags() []cli.Flag {
 func (o *produceOptions) suitReceipt(c *cli.Context) error {
 	switch {
 	case c.IsSet("skew") && !(o.skew > 1 && o.skew <= skewMax):
-		return misuse("--skew %v: want more than 1, as 1.1, and at most %d", o.skew, skewMax)
+		return misuse.Errorf("--skew %v: want more than 1, as 1.1, and at most %d", o.skew, skewMax)
 	case c.IsSet("skew") && o.accounts < 2:
-		return misuse("--skew goes with --accounts of 2 or more")
+		return misuse.Errorf("--skew goes with --accounts of 2 or more")
 	case o.receipt == "" && o.faults.Faults != nil:
-		return misuse("--faults goes with --receipt FILE: nobody else would know of them")
+		return misuse.Errorf("--faults goes with --receipt FILE: nobody else would know of them")
 	case o.receipt == "":
 		return nil
 	case o.input != "":
-		return misuse("--receipt is of bizums that can be made again from a seed: leave out --input")
+		return misuse.Errorf("--receipt is of bizums that can be made again from a seed: leave out --input")
 	case o.dryRun:
-		return misuse("--receipt is of bizums that were sent: leave out --dry-run")
+		return misuse.Errorf("--receipt is of bizums that were sent: leave out --dry-run")
 	case o.files.dir != "" && o.faults.Faults != nil:
-		return misuse("--faults needs the headers of a topic: leave out --dir")
+		return misuse.Errorf("--faults needs the headers of a topic: leave out --dir")
 	}
 	return o.receiptAbsent()
 }
@@ -76,10 +77,10 @@ func (o *produceOptions) suitReceipt(c *cli.Context) error {
 func (o *produceOptions) receiptAbsent() error {
 	journal := check.JournalPath(o.receipt)
 	if _, err := os.Lstat(o.receipt); !errors.Is(err, fs.ErrNotExist) {
-		return cmp.Or(err, misuse("--receipt %s: is there already, of another run: name another file", o.receipt))
+		return cmp.Or(err, misuse.Errorf("--receipt %s: is there already, of another run: name another file", o.receipt))
 	}
 	if _, err := os.Lstat(journal); !errors.Is(err, fs.ErrNotExist) {
-		return cmp.Or(err, misuse("--receipt %s: %s is there, of a run that goes on or was killed, which check --receipt %s "+
+		return cmp.Or(err, misuse.Errorf("--receipt %s: %s is there, of a run that goes on or was killed, which check --receipt %s "+
 			"reads: name another file", o.receipt, journal, o.receipt))
 	}
 	return nil
@@ -100,10 +101,10 @@ func (o *produceOptions) newRecorder(ctx context.Context, env Env, cluster *kafk
 	}
 	if cluster != nil {
 		var err error
-		if r.ClusterID, r.TopicID, err = cluster.Identity(ctx, o.cluster.topic); err != nil {
+		if r.ClusterID, r.TopicID, err = cluster.Identity(ctx, o.cluster.Topic); err != nil {
 			return nil, err
 		}
-		r.Topic = o.cluster.topic
+		r.Topic = o.cluster.Topic
 	}
 	return producer.NewRecorder(o.receipt, r, env.Now), nil
 }
@@ -152,13 +153,13 @@ func (o *produceOptions) sender(ctx context.Context, env Env, cluster *kafka.Clu
 	to.close = func() {}
 	if o.faults.Faults != nil && o.faults.Transactional() {
 		id := "bizumctl-" + recorder.Run()
-		if transactions, err = cluster.NewTransactions(ctx, o.cluster.topic, id); err != nil {
+		if transactions, err = cluster.NewTransactions(ctx, o.cluster.Topic, id); err != nil {
 			return to, err
 		}
 		to.close = transactions.Close
 		config.Producer, config.Missing = transactions.Producer(), nil
 	}
-	if to.writer, err = cluster.NewWriter(ctx, o.cluster.topic, config); err != nil {
+	if to.writer, err = cluster.NewWriter(ctx, o.cluster.Topic, config); err != nil {
 		to.close()
 		return to, err
 	}

@@ -25,6 +25,13 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s/%d@%d", p.Source, p.Part, p.At)
 }
 
+// printable returns a text from outside as part of a line: no byte of it ends the line, or steers a terminal.
+func printable(text string) string {
+	const bytesMax = 200
+	quoted := strconv.Quote(text[:min(len(text), bytesMax)])
+	return quoted[1 : len(quoted)-1]
+}
+
 // Observed is a record that a pipeline delivered. It is valid during the call that it is handed over by.
 type Observed struct {
 	Place

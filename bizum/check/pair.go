@@ -34,7 +34,7 @@ func (v *valued) differences() (d differences) {
 				continue
 			}
 			v.report.add(Twice, i < s.onPurpose, func() string {
-				return fmt.Sprintf("%v: %s was sent %s and came %s", s.last, s.value, times(likely), times(s.came))
+				return fmt.Sprintf("%v: %s was sent %s and came %s", s.last, printable(s.value), times(likely), times(s.came))
 			})
 		}
 	}
@@ -70,8 +70,8 @@ func (v *valued) pair(d *differences) {
 			used[other]++
 			v.report.Fields[fieldNames[field]]++
 			v.report.add(Changed, false, func() string {
-				return fmt.Sprintf("%v: %s has another %s, want %s", other.last, other.value, fieldNames[field],
-					s.value)
+				return fmt.Sprintf("%v: %s has another %s, want %s", other.last, printable(other.value),
+					fieldNames[field], printable(s.value))
 			})
 			return true
 		}

@@ -185,3 +185,39 @@ func FuzzReceipt(f *testing.F) {
 		}
 	})
 }
+
+// A journal has no checksum, and is read while it is written: nothing in it may do more than be refused.
+func FuzzJournal(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "run.json.journal")
+	j, err := check.CreateJournal(path, receipt(f, "r", 7, 2, 0, nil))
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := errors.Join(j.May(100), j.Unknown(check.Range{First: 2, Last: 5}), j.Settled(20), j.Close()); err != nil {
+		f.Fatal(err)
+	}
+	head, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("")
+	f.Add("may 200\nsettled 150\naborted 30 40\nfault double 50 50\n")
+	f.Add("may 9223372036854775807\n")
+	f.Add("unknown 5 2\nsettled -1\nmay x\n")
+	f.Fuzz(func(t *testing.T, lines string) {
+		path := filepath.Join(t.TempDir(), "journal")
+		if err := os.WriteFile(path, append(bytes.Clone(head), lines...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := check.ReadJournal(path)
+		if err != nil || r.Sent > 10_000 {
+			return
+		}
+		if err := r.Summarize(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if _, err := check.New(check.Config{Receipts: []*check.Receipt{r}}); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -90,11 +90,11 @@ func (t *totals) EndPass(context.Context) (again bool, err error) {
 		got, came := t.got[account]
 		switch {
 		case !came:
-			t.report.add(Missing, false, func() string { return fmt.Sprintf("account %s, %v", account, want) })
+			t.report.add(Missing, false, func() string { return fmt.Sprintf("account %s, %v", printable(account), want) })
 			continue
 		case got.amount != want && !t.possible(account, got.amount-want):
 			t.report.add(t.kind, false, func() string {
-				return fmt.Sprintf("%v: account %s has %v, want %v", got.Place, account, got.amount, want)
+				return fmt.Sprintf("%v: account %s has %v, want %v", got.Place, printable(account), got.amount, want)
 			})
 		}
 		t.report.Distinct++
@@ -102,7 +102,7 @@ func (t *totals) EndPass(context.Context) (again bool, err error) {
 	for _, account := range slices.Sorted(maps.Keys(t.got)) {
 		got := t.got[account]
 		if _, known := t.want[account]; !known && len(t.perhaps[account]) == 0 {
-			t.report.add(Foreign, false, func() string { return fmt.Sprintf("%v: account %.100q", got.Place, account) })
+			t.report.add(Foreign, false, func() string { return fmt.Sprintf("%v: account %s", got.Place, printable(account)) })
 		}
 	}
 	return false, nil

@@ -227,7 +227,7 @@ func (v *valued) find() {
 			continue
 		}
 		v.report.add(Missing, false, func() string {
-			return s.value + " was sent " + times(s.sent) + " and " + cameTimes(s.came)
+			return printable(s.value) + " was sent " + times(s.sent) + " and " + cameTimes(s.came)
 		})
 	}
 	for _, s := range lists.foreign {
@@ -238,7 +238,7 @@ func (v *valued) find() {
 			}
 			kind = PassedOn
 		}
-		v.report.add(kind, kind == PassedOn, func() string { return fmt.Sprintf("%v: %.100s", s.last, s.value) })
+		v.report.add(kind, kind == PassedOn, func() string { return fmt.Sprintf("%v: %s", s.last, printable(s.value)) })
 	}
 	if v.dropped {
 		v.report.undecided("more than %d payments differ: not all of them are counted", suspectsMax)

@@ -1,8 +1,7 @@
-package commands
+package view
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -10,35 +9,8 @@ import (
 	"bizumctl/commands/console"
 )
 
-// show shows a report, and returns an error unless the pipeline has kept its promise.
-func (o *checkOptions) show(screen *console.Console, report *check.Report, config *check.Config) error {
-	if o.isOther(report, config) {
-		return misuse("topic %q has records of %s, and none of run %s, whose receipt was given", o.cluster.topic,
-			console.Plural(report.OtherRuns, "other run", "other runs"), config.Receipts[0].Run)
-	}
-	kept := report.Judge(config, o.allowed)
-	var err error
-	if o.output == "json" {
-		err = o.object(screen, report, kept)
-	} else {
-		err = o.lines(screen, report, config)
-	}
-	if err == nil {
-		err = screen.Flush()
-	}
-	if err != nil || kept {
-		return err
-	}
-	return errors.New(verdict(report))
-}
-
-// isOther reports whether the receipt is of another run than all records.
-func (o *checkOptions) isOther(report *check.Report, config *check.Config) bool {
-	return config.By == check.ByNumber && len(o.paths) == 0 && report.OtherRecords > 0 && report.Distinct == 0 &&
-		report.OtherRecords+report.Unnamed == report.Records
-}
-
-func (o *checkOptions) object(screen *console.Console, report *check.Report, kept bool) error {
+// CheckJSON shows a report as one object, and whether the pipeline has kept its promise.
+func CheckJSON(screen *console.Console, report *check.Report, kept bool) error {
 	text, err := json.Marshal(struct {
 		Kept bool `json:"kept"`
 		*check.Report
@@ -46,11 +18,14 @@ func (o *checkOptions) object(screen *console.Console, report *check.Report, kep
 	if err != nil {
 		return err
 	}
-	return screen.Line(text)
+	if err := screen.Line(text); err != nil {
+		return err
+	}
+	return screen.Flush()
 }
 
-// lines shows a line for each finding, with its examples below it.
-func (o *checkOptions) lines(screen *console.Console, report *check.Report, config *check.Config) error {
+// Check shows a line for each finding, with its examples below it.
+func Check(screen *console.Console, report *check.Report, config *check.Config) error {
 	var lines []string
 	for _, f := range report.Findings {
 		lines = append(lines, findingLine(&f, report))
@@ -69,14 +44,8 @@ func (o *checkOptions) lines(screen *console.Console, report *check.Report, conf
 	for _, text := range report.Undecided {
 		lines = append(lines, "cannot be judged: "+text)
 	}
-	if l := report.Latency; l != nil {
-		clock := "the record's timestamp"
-		if o.follow {
-			clock = "when it came here"
-		}
-		lines = append(lines, fmt.Sprintf("latency, from when the sender's clock had a payment due to %s: "+
-			"p50 %s, p99 %s, p99.9 %s, max %s", clock, console.Duration(l.P50), console.Duration(l.P99),
-			console.Duration(l.P999), console.Duration(l.Max)))
+	if report.Latency != nil {
+		lines = append(lines, latencyLine(report.Latency, config.Latest != nil))
 	}
 	what := "payment"
 	if config.By == check.ByClosing || config.By == check.BySum {
@@ -94,6 +63,16 @@ func (o *checkOptions) lines(screen *console.Console, report *check.Report, conf
 	}
 	notes(screen, report, config)
 	return nil
+}
+
+// latencyLine names the clocks between which a latency was measured.
+func latencyLine(l *check.Latency, live bool) string {
+	clock := "the record's timestamp"
+	if live {
+		clock = "when it came here"
+	}
+	return fmt.Sprintf("latency, from when the sender's clock had a payment due to %s: p50 %s, p99 %s, p99.9 %s, max %s",
+		clock, console.Duration(l.P50), console.Duration(l.P99), console.Duration(l.P999), console.Duration(l.Max))
 }
 
 func findingLine(f *check.Finding, report *check.Report) string {
@@ -149,8 +128,8 @@ func notes(screen *console.Console, report *check.Report, config *check.Config) 
 	}
 }
 
-// verdict says in a line what is wrong.
-func verdict(report *check.Report) string {
+// Verdict says in a line what is wrong with a pipeline that has not kept its promise.
+func Verdict(report *check.Report) string {
 	var parts []string
 	for _, f := range report.Findings {
 		if !f.Allowed {
