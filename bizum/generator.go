@@ -29,6 +29,7 @@ type Generator struct {
 	payments        *rand.Rand
 	accounts        int
 	owner           *rand.Rand
+	zipf            *rand.Zipf // draws from owner; nil: all accounts are alike
 	key             []byte
 
 	paymentSource, ownerSource *rand.PCG // of payments and owner
@@ -47,6 +48,14 @@ func NewGenerator(seed uint64, names, concepts [][]byte, accounts int) *Generato
 	}
 }
 
+// NewSkewedGenerator is NewGenerator with few accounts that have most of the payments, as people have: account k has its
+// share by Zipf's law, 1/k^skew, with a skew above 1.
+func NewSkewedGenerator(seed uint64, names, concepts [][]byte, accounts int, skew float64) *Generator {
+	g := NewGenerator(seed, names, concepts, accounts)
+	g.zipf = rand.NewZipf(g.owner, skew, 1, uint64(accounts)-1)
+	return g
+}
+
 // State returns how far the generator has come, for Restore.
 func (g *Generator) State() GeneratorState { return GeneratorState{*g.paymentSource, *g.ownerSource} }
 
@@ -62,9 +71,17 @@ func (g *Generator) Next() (key []byte, p Payment) {
 	p.Kind = Sent + Kind(r.IntN(2))
 	if g.accounts > 1 {
 		g.key = append(g.key[:0], DefaultAccount+"-"...)
-		g.key = strconv.AppendInt(g.key, 1+g.owner.Int64N(int64(g.accounts)), 10)
+		g.key = strconv.AppendInt(g.key, 1+g.account(), 10)
 	}
 	return g.key, p
+}
+
+// account returns the number of the next bizum's account, from 0 on.
+func (g *Generator) account() int64 {
+	if g.zipf != nil {
+		return int64(g.zipf.Uint64())
+	}
+	return g.owner.Int64N(int64(g.accounts))
 }
 
 // ParseNames reads a list of names, one a line.

@@ -280,3 +280,41 @@ func BenchmarkGenerate(b *testing.B) {
 		message = p.Append(message[:0])
 	}
 }
+
+// A skew gives few accounts most of the payments, by Zipf's law, and changes nothing but whose they are.
+func TestSkew(t *testing.T) {
+	const n, accounts, skew = 100_000, 1000, 1.1
+	names, concepts := list(t, "names.txt", bizum.ParseNames), list(t, "concepts.txt", bizum.ParseConcepts)
+	skewed := func() *bizum.Generator { return bizum.NewSkewedGenerator(7, names, concepts, accounts, skew) }
+	_, even := made(generator(t, 7, accounts), n)
+	keys, values := made(skewed(), n)
+	if !slices.Equal(values, even) {
+		t.Error("the payments are others")
+	}
+	again := skewed()
+	half, _ := made(again, n/2)
+	state := again.State()
+	rest, _ := made(again, n/2)
+	if !slices.Equal(keys, slices.Concat(half, rest)) {
+		t.Error("the same seed gives them to other accounts")
+	}
+	again = skewed()
+	again.Restore(state)
+	if from, _ := made(again, n/2); !slices.Equal(from, rest) {
+		t.Error("a state does not go on where it was")
+	}
+	count := make(map[string]float64)
+	for _, key := range keys {
+		count[key]++
+	}
+	sum := 0.0
+	for k := 1.0; k <= accounts; k++ {
+		sum += math.Pow(k, -skew)
+	}
+	for _, k := range []int{1, 2, 10} {
+		got, want := count[fmt.Sprintf("cuenta-%d", k)]/n, math.Pow(float64(k), -skew)/sum
+		if got < 0.9*want || got > 1.1*want {
+			t.Errorf("account %d has a share of %.4f, want %.4f", k, got, want)
+		}
+	}
+}

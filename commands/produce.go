@@ -42,9 +42,13 @@ type produceOptions struct {
 	bad         string
 	compression string
 	partitions  int
+	skew        float64 // 0: all accounts are alike
+	receipt     string  // file; "": none
+	faults      faultsFlag
 	asked       asked
 
-	rejected int64 // lines of the input that were skipped
+	nameList, conceptList [][]byte
+	rejected              int64 // lines of the input that were skipped
 }
 
 // asked is which flags were given, of those whose default is not what happens when they are left out.
@@ -101,17 +105,17 @@ func newProduce(env Env) *cli.Command {
 				Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},
 			&cli.IntFlag{Name: "partitions", Value: o.partitions, Destination: &o.partitions,
 				Usage: "make a missing topic with `N` partitions"},
-		}, o.files.flags("write text files into folder `DIR` instead of sending"), o.cluster.Flags()),
+		}, o.receiptFlags(), o.files.flags("write text files into folder `DIR` instead of sending"), o.cluster.Flags()),
 		Action: func(c *cli.Context) error {
 			o.asked = asked{rate: c.IsSet("rate"), delays: c.IsSet("min-delay") || c.IsSet("max-delay"),
 				partitions: c.IsSet("partitions")}
 			switch {
 			case o.asked.rate && o.asked.delays:
 				return misuse.Errorf("--rate and --min-delay, --max-delay exclude each other")
-			case o.input != "" && (c.IsSet("accounts") || c.IsSet("names") || c.IsSet("concepts")):
-				return misuse.Errorf("--input sends given messages: leave out --accounts, --names and --concepts")
+			case o.input != "" && (c.IsSet("accounts") || c.IsSet("names") || c.IsSet("concepts") || c.IsSet("skew")):
+				return misuse.Errorf("--input sends given messages: leave out --accounts, --skew, --names and --concepts")
 			}
-			if err := o.suitFiles(c); err != nil {
+			if err := cmp.Or(o.suitFiles(c), o.suitReceipt(c)); err != nil {
 				return err
 			}
 			return o.run(c.Context, env, newConsole(env, o.cluster.Speech))
@@ -209,19 +213,18 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 		return interrupted(ctx, err)
 	}
 	run := producer.New(config)
-	writer, err := cluster.NewWriter(ctx, o.cluster.Topic,
-		kafka.WriterConfig{Compression: o.compression, Acked: run.Acked, Missing: missing})
+	to, err := o.sender(ctx, env, cluster, run, missing)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	defer writer.Close()
-	err = run.Run(ctx, messages, producer.ToTopic(writer))
-	o.summary(screen, run.Figures(), writer.Pending())
-	lost := writer.Verify(ctx)
+	defer to.close()
+	err = run.Run(ctx, messages, to.Sink)
+	o.summary(screen, run.Figures(), to.writer.Pending())
+	lost := to.writer.Verify(ctx)
 	if err != nil && lost != nil {
 		screen.Noticef("%v", lost)
 	}
-	return cmp.Or(err, lost)
+	return cmp.Or(o.finish(ctx, screen, to.recorded, err), lost)
 }
 
 // ensureTopic creates the topic if it is missing. If it was ours to create, or the broker is an embedded one, it
@@ -261,10 +264,21 @@ func (o *produceOptions) writeFiles(ctx context.Context, env Env, messages produ
 	}
 	sink := producer.ToFiles(out, producer.FileConfig{Records: o.files.records, Bytes: int64(o.files.bytes),
 		Age: o.files.age})
-	err = producer.New(config).Run(ctx, messages, sink)
+	recorder, err := o.newRecorder(ctx, env, nil)
+	if err != nil {
+		return err
+	}
+	var recorded *producer.Recorded
+	var to producer.Sink = sink
+	if recorder != nil {
+		recorded = producer.RecordedFiles(recorder, sink)
+		to = recorded
+	}
+	err = producer.New(config).Run(ctx, messages, to)
 	bizums, files := sink.Closed()
 	screen.Noticef("%s in %s%s", console.Plural(bizums, "bizum", "bizums"), console.Plural(files, "file", "files"),
 		view.Exceptions(0, o.rejected))
+	err = o.finish(ctx, screen, recorded, err)
 	closed := out.Close()
 	return cmp.Or(err, closed)
 }

@@ -33,16 +33,14 @@ func (o *produceOptions) source(env Env, screen *console.Console) (producer.Sour
 	return producer.Given(o.input, file, skip), nil
 }
 
-func (o *produceOptions) made(env Env) (producer.Source, error) {
-	names, err := list(o.names, env.Names, bizum.ParseNames)
-	if err != nil {
+func (o *produceOptions) made(env Env) (_ producer.Source, err error) {
+	if o.nameList, err = list(o.names, env.Names, bizum.ParseNames); err != nil {
 		return nil, fmt.Errorf("names: %w", err)
 	}
-	concepts, err := list(o.concepts, env.Concepts, bizum.ParseConcepts)
-	if err != nil {
+	if o.conceptList, err = list(o.concepts, env.Concepts, bizum.ParseConcepts); err != nil {
 		return nil, fmt.Errorf("concepts: %w", err)
 	}
-	return producer.Made(bizum.NewGenerator(o.seed, names, concepts, o.accounts)), nil
+	return producer.Made(o.generator()), nil
 }
 
 // list reads a list from a file, or takes the one that is built in.

@@ -164,7 +164,7 @@ func (j *journalReader) receipt() (*Receipt, error) {
 	r.Sent = max(j.may, j.settled)
 	sortRanges(r.Aborted)
 	if j.settled < r.Sent {
-		r.Unknown = append(without(Range{j.settled, r.Sent - 1}, r.Aborted), r.Unknown...)
+		r.Unknown = append(Without(Range{j.settled, r.Sent - 1}, r.Aborted), r.Unknown...)
 	}
 	sortRanges(r.Unknown)
 	for i := range r.Faults {
@@ -174,8 +174,8 @@ func (j *journalReader) receipt() (*Receipt, error) {
 	return r, r.valid()
 }
 
-// without returns what is left of a range without others, which are sorted.
-func without(r Range, others []Range) (left []Range) {
+// Without returns what is left of a range without others, which are sorted.
+func Without(r Range, others []Range) (left []Range) {
 	for _, o := range others {
 		if o.Last < r.First || o.First > r.Last {
 			continue

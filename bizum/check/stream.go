@@ -35,7 +35,11 @@ func NewStream(s Stream, names, concepts [][]byte) Stream {
 
 // Generator makes the payments of the stream again.
 func (s *Stream) Generator() *bizum.Generator {
-	return bizum.NewGenerator(s.Seed, inBytes(s.Names), inBytes(s.Concepts), s.Accounts)
+	names, concepts := inBytes(s.Names), inBytes(s.Concepts)
+	if s.Skew > 0 {
+		return bizum.NewSkewedGenerator(s.Seed, names, concepts, s.Accounts, s.Skew)
+	}
+	return bizum.NewGenerator(s.Seed, names, concepts, s.Accounts)
 }
 
 func inBytes(list []string) (texts [][]byte) {

@@ -118,6 +118,11 @@ type (
 		PerSecond float64 // asked for
 		By        time.Duration
 	}
+	// HoldingBack means that messages which are to be late are all that is left to send.
+	HoldingBack struct {
+		Messages int64
+		Left     time.Duration // until the last one is sent
+	}
 	// RejectedLine means that a line which was given to be sent is no message. Reason has its place.
 	RejectedLine struct {
 		Reason error
@@ -153,5 +158,6 @@ func (FileClosed) event()          {}
 func (Filing) event()              {}
 func (TopicRecreated) event()      {}
 func (Behind) event()              {}
+func (HoldingBack) event()         {}
 func (RejectedLine) event()        {}
 func (Sending) event()             {}

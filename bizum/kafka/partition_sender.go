@@ -14,7 +14,7 @@ import (
 )
 
 // partitionSender sends the batches of one partition to its leader. Only the goroutine of run changes its fields,
-// except open and first, which belong to Append. A connection that is still being opened when the
+// except open, queued and first, which belong to Append. A connection that is still being opened when the
 // Writer is closed (see connect) changes none of them.
 //
 // It relies on what Kafka guarantees an idempotent producer (KIP-98): a broker takes a batch only if its sequence
@@ -27,6 +27,7 @@ type partitionSender struct {
 	producer    Producer
 	topicID     string              // of the topic that it writes to, if it may begin again with another
 	open        *producerBatch      // being filled by Append
+	queued      int64               // records that Append has handed over
 	first       float64             // share of the limits at which the first batch is full; then 0
 	queue       chan *producerBatch // full, to be sent
 	inFlight    []*producerBatch    // sent, not acknowledged, in order
@@ -50,6 +51,7 @@ type response struct {
 func (s *partitionSender) queueUp() {
 	// Counted here and not by the record: that would wait each time for the record to be in memory.
 	s.writer.pending.Add(int64(s.open.records.Len()))
+	s.queued += int64(s.open.records.Len())
 	s.queue <- s.open // has room for all batches there are
 	s.open, s.first = nil, 0
 }
@@ -374,8 +376,7 @@ func (s *partitionSender) split() {
 			to = rest
 		}
 		to.records.AppendRecord(r)
-		to.bytes += len(r.Key) + len(r.Value)
-		to.marks = append(to.marks, b.marks[r.Offset])
+		to.note(r.Key, r.Value, b.marks[r.Offset])
 	}
 	s.inFlight = slices.Replace(s.inFlight, 0, 1, first, rest)
 	smaller := int64(max(first.records.Bytes(), rest.records.Bytes()))

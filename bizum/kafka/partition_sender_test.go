@@ -24,7 +24,8 @@ func TestSplitKeepsEmpty(t *testing.T) {
 	w.bytes.Store(1000)
 	b := new(producerBatch)
 	for range 4 {
-		b.add(nil, []byte{}, 0, 0)
+		b.records.Append(nil, []byte{}, 0)
+		b.note(nil, nil, 0)
 	}
 	s := &partitionSender{writer: w, inFlight: []*producerBatch{b}}
 	s.split()

@@ -86,6 +86,7 @@ type Writer struct {
 	next        int                 // partition of the next record without a key
 	bytes       atomic.Int64        // limit of a batch
 
+	running  sync.WaitGroup  // the goroutines of senders
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
 	pending  atomic.Int64 // records queued, not acknowledged
@@ -169,7 +170,7 @@ func (c *Cluster) NewWriter(ctx context.Context, topic string, config WriterConf
 			first: float64(i+1) / float64(len(partitions)),
 			queue: make(chan *producerBatch, batches), responses: make(chan response, inFlightMax)}
 		w.senders = append(w.senders, s)
-		go s.run()
+		w.running.Go(s.run)
 	}
 	return w, nil
 }
@@ -182,65 +183,6 @@ func (c *Cluster) newProducer(topic string) (Producer, error) {
 		return Producer{}, err
 	}
 	return Producer{ID: id.ProducerID, Epoch: id.ProducerEpoch}, orNil(id.Err)
-}
-
-// Append adds a record to the batch of its key's partition, chosen as Java's client does; records without a key go to
-// the partitions in turn. The timestamp is in milliseconds; mark is returned in the Ack. Key and value are copied,
-// headers are not. Its errors are the end of ctx and the one that ended the Writer.
-func (w *Writer) Append(ctx context.Context, key, value []byte, timestamp, mark int64, headers ...Header) error {
-	s := w.senders[0]
-	if len(w.senders) > 1 {
-		s = w.senders[w.choose(key)]
-	}
-	size := len(key) + len(value) + recordOverhead
-	for _, h := range headers {
-		size += len(h.Key) + len(h.Value) + recordOverhead
-	}
-	if s.open != nil && !s.takes(size) {
-		s.queueUp()
-	}
-	if s.open == nil {
-		b, err := w.take(ctx)
-		if err != nil {
-			return err
-		}
-		s.open = b
-	}
-	s.open.add(key, value, timestamp, mark, headers...)
-	return nil
-}
-
-func (w *Writer) choose(key []byte) int {
-	if len(key) == 0 {
-		w.next++
-		return w.next % len(w.senders)
-	}
-	return int(PartitionOf(key, int32(len(w.senders))))
-}
-
-// take waits for a batch to fill. There are more batches than partitions, so when none is free some are in flight and
-// will be: no partial batch has to be sent.
-func (w *Writer) take(ctx context.Context) (*producerBatch, error) {
-	var b *producerBatch
-	select {
-	case b = <-w.free:
-	case <-w.failed:
-		return nil, w.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	if b == nil {
-		b = new(producerBatch)
-	}
-	b.records.Reset()
-	*b = producerBatch{records: b.records, marks: b.marks[:0], packed: b.packed}
-	return b, nil
-}
-
-func (b *producerBatch) add(key, value []byte, timestamp, mark int64, headers ...Header) {
-	b.records.Append(key, value, timestamp, headers...)
-	b.bytes += len(key) + len(value)
-	b.marks = append(b.marks, mark)
 }
 
 // Push sends what was appended, without waiting.

@@ -61,6 +61,9 @@ func (p Plan) looks(n int64) bool { return p.Mode != Unpaced || p.Given || n%clo
 type Message struct {
 	Key, Value []byte
 	Payment    bizum.Payment
+	N          int64 // of a message that was made: its number, from 0 on
+	Unshown    bool  // it is held back, or spoilt
+	Apart      bool  // it was held back, and is not sent in the order of numbers
 }
 
 // Source returns the next message, and io.EOF after the last, or when the sink has failed. Before it waits for one, it
@@ -116,12 +119,37 @@ func (p *Producer) Run(ctx context.Context, next Source, to Sink) error {
 	late, cancel := outlast(ctx, lastFlushWithin)
 	defer cancel()
 	p.begin()
+	recorded, _ := to.(*Recorded)
+	if recorded != nil {
+		if err := recorded.recorder.begin(p.began); err != nil {
+			return err
+		}
+	}
 	err := p.send(ctx, late, next, to)
 	if ctx.Err() != nil || errors.Is(err, io.EOF) {
 		err = nil
 	}
+	if err == nil && recorded != nil && recorded.faulty != nil {
+		err = p.endFaults(ctx, late, next, recorded)
+	}
 	flushed := to.Flush(late) // the messages before a bad one are good
 	return cmp.Or(flushed, err)
+}
+
+// endFaults sends what is held back, and then, if it is asked for, messages that nobody commits.
+func (p *Producer) endFaults(ctx, late context.Context, next Source, to *Recorded) error {
+	if err := to.sendHeld(ctx, late, p.config.Now, p.config.Report); err != nil || failed(to) {
+		return err // or Flush returns it
+	}
+	open, err := to.leavesOpen(late)
+	for n := 0; err == nil && open && n < openMessages; n++ {
+		var m *Message
+		if m, err = next(late, to); err == nil {
+			now := p.config.Now()
+			err = to.Put(late, m, now, now)
+		}
+	}
+	return err
 }
 
 // send waits until the next message is due, and puts it.
@@ -143,7 +171,9 @@ func (p *Producer) send(ctx, late context.Context, next Source, to Sink) error {
 			return nil
 		}
 		if due.After(now) {
-			await(ctx, due.Sub(now), to)
+			if err := p.wait(ctx, late, due, now, to); err != nil {
+				return err
+			}
 			now = p.config.Now()
 		}
 		if pace != nil || n%clockEvery == 0 {
@@ -178,9 +208,28 @@ func (p *Producer) send(ctx, late context.Context, next Source, to Sink) error {
 	return nil
 }
 
+// wait waits until a message is due.
+func (p *Producer) wait(ctx, late context.Context, due, now time.Time, to Sink) error {
+	if recorded, ok := to.(*Recorded); ok && recorded.faulty != nil {
+		return recorded.wait(ctx, late, p.config.Now, due)
+	}
+	await(ctx, due.Sub(now), to)
+	return nil
+}
+
+// failed reports whether a sink has failed.
+func failed(to Sink) bool {
+	select {
+	case <-to.Failed():
+		return true
+	default:
+		return false
+	}
+}
+
 // arrive waits until a message has arrived, and shows it.
 func (p *Producer) arrive(ctx context.Context, m *Message, at time.Time, to Sink) error {
-	if err := to.Flush(ctx); err != nil || p.config.Show == nil {
+	if err := to.Flush(ctx); err != nil || p.config.Show == nil || m.Unshown {
 		return err
 	}
 	return p.config.Show(m, at)

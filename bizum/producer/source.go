@@ -14,7 +14,10 @@ import (
 // Made returns the messages of a generator, without end.
 func Made(generator *bizum.Generator) Source {
 	m := new(Message)
+	n := int64(-1)
 	return func(context.Context, Sink) (*Message, error) {
+		n++
+		m.N = n
 		m.Key, m.Payment = generator.Next()
 		m.Value = m.Payment.Append(m.Value[:0])
 		return m, nil

@@ -46,7 +46,7 @@ func (s *stats) sending() event.Sending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seconds := s.now().Sub(s.began).Seconds()
-	return event.Sending{Acknowledged: s.acks, InFlight: s.sent - s.acks, PerSecond: float64(s.acks) / seconds,
+	return event.Sending{Acknowledged: s.acks, InFlight: max(s.sent-s.acks, 0), PerSecond: float64(s.acks) / seconds,
 		BytesPerSecond: float64(s.bytes) / seconds, P99: s.percentile(99)}
 }
 

@@ -39,11 +39,14 @@ func Recreate(cluster *kafka.Cluster, topic string, partitions int, report func(
 }
 
 // topicSink puts messages into a topic.
-type topicSink struct{ writer *kafka.Writer }
+type topicSink struct {
+	writer *kafka.Writer
+	names  *nameHeaders // nil: none
+}
 
 // ToTopic returns a sink that puts messages into a topic. What they were due, in nanoseconds, is the mark of the
 // writer's acknowledgements, as Producer.Acked wants it.
-func ToTopic(writer *kafka.Writer) Sink { return topicSink{writer} }
+func ToTopic(writer *kafka.Writer) Sink { return &topicSink{writer: writer} }
 
 // UnacknowledgedError means that a run was interrupted before the broker had acknowledged all messages.
 type UnacknowledgedError struct{ Pending int64 }
@@ -55,13 +58,16 @@ func (e *UnacknowledgedError) Error() string {
 	return fmt.Sprintf("interrupted before %d bizums were acknowledged", e.Pending)
 }
 
-func (s topicSink) Put(ctx context.Context, m *Message, due, now time.Time) error {
+func (s *topicSink) Put(ctx context.Context, m *Message, due, now time.Time) error {
+	if s.names != nil {
+		return s.writer.AppendEncoded(ctx, m.Key, m.Value, now.UnixMilli(), due.UnixNano(), s.names.of(m.N))
+	}
 	return s.writer.Append(ctx, m.Key, m.Value, now.UnixMilli(), due.UnixNano())
 }
 
-func (s topicSink) Push() { s.writer.Push() }
+func (s *topicSink) Push() { s.writer.Push() }
 
-func (s topicSink) Flush(ctx context.Context) error {
+func (s *topicSink) Flush(ctx context.Context) error {
 	err := s.writer.Flush(ctx)
 	if err != nil && ctx.Err() != nil {
 		return &UnacknowledgedError{Pending: s.writer.Pending()}
@@ -69,7 +75,7 @@ func (s topicSink) Flush(ctx context.Context) error {
 	return err
 }
 
-func (s topicSink) Failed() <-chan struct{} { return s.writer.Failed() }
+func (s *topicSink) Failed() <-chan struct{} { return s.writer.Failed() }
 
 // lineSink hands messages to functions.
 type lineSink struct {

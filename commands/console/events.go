@@ -55,6 +55,9 @@ func (c *Console) Report(e event.Event) {
 	case event.Behind:
 		c.Noticef("cannot keep %s: %s behind, and catching up as fast as the broker takes it", AskedRate(e.PerSecond),
 			Duration(e.By))
+	case event.HoldingBack:
+		c.Noticef("%s to be late: waiting %s to send the last", Plural(e.Messages, "bizum is", "bizums are"),
+			Duration(e.Left))
 	case event.Sending:
 		c.ShowProgress(fmt.Sprintf("%s sent, %s, %s/s, %s in flight, p99 %s", Count(e.Acknowledged), Rate(e.PerSecond),
 			Size(e.BytesPerSecond), Count(e.InFlight), Duration(e.P99)))

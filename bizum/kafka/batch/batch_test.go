@@ -277,3 +277,31 @@ func FuzzBatch(f *testing.F) {
 		_ = b.EndsAborted()
 	})
 }
+
+// Headers that are encoded already make the same record, whatever its length: the length of its length differs.
+func TestAppendEncoded(t *testing.T) {
+	for _, size := range []int{0, 1, 20, 30, 40, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64, 65, 100,
+		8100, 8150, 8160, 8170, 8175, 8180, 8185, 8190, 8191, 8192, 8200, 20000, 1 << 21} {
+		value := bytes.Repeat([]byte{'v'}, size)
+		var plain, encoded batch.Builder
+		for i := range 200 {
+			n := []byte{byte('0' + i%10)}
+			plain.Append([]byte("k"), value, int64(i), batch.Header{Key: "n", Value: n})
+			encoded.AppendEncoded([]byte("k"), value, int64(i), append([]byte{2, 2, 'n', 2}, n...))
+			if size > 1000 && i == 3 {
+				break
+			}
+		}
+		if plain.Len() != encoded.Len() || plain.Bytes() != encoded.Bytes() {
+			t.Fatalf("size %d: %d bytes, want %d", size, encoded.Bytes(), plain.Bytes())
+		}
+		want, err := plain.Seal(batch.Producer{}, batch.NewCompressor(batch.None), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := encoded.Seal(batch.Producer{}, batch.NewCompressor(batch.None), nil)
+		if err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("size %d: another batch, %v", size, err)
+		}
+	}
+}

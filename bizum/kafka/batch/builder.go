@@ -53,12 +53,22 @@ func (b *Builder) Append(key, value []byte, timestamp int64, headers ...Header) 
 	b.end(start)
 }
 
+// AppendEncoded is Append with headers that are encoded already.
+func (b *Builder) AppendEncoded(key, value []byte, timestamp int64, headers record.Headers) {
+	b.begin(timestamp)
+	start := len(b.encoded)
+	if len(key)+len(value)+len(headers) < 64 {
+		b.encoded = append(b.body(b.encoded, key, value, timestamp), headers...)
+		b.end(start)
+		return
+	}
+	b.encoded = append(b.body(append(b.encoded, 0), key, value, timestamp), headers...)
+	b.endLong(start)
+}
+
 // AppendRecord appends a record of another batch.
 func (b *Builder) AppendRecord(r *record.Record) {
-	b.begin(r.Timestamp)
-	start := len(b.encoded)
-	b.encoded = append(b.body(b.encoded, r.Key, r.Value, r.Timestamp), r.Headers...)
-	b.end(start)
+	b.AppendEncoded(r.Key, r.Value, r.Timestamp, r.Headers)
 }
 
 func (b *Builder) begin(timestamp int64) {
@@ -102,6 +112,18 @@ func (b *Builder) end(start int) {
 	b.encoded = append(b.encoded, size[1:n]...) // to make room
 	copy(b.encoded[start+n:], b.encoded[start+1:start+1+length])
 	copy(b.encoded[start:], size[:n])
+}
+
+// endLong is end of a record that was left two bytes for its length.
+func (b *Builder) endLong(start int) {
+	length := len(b.encoded) - start - 2
+	if length < 1<<13 {
+		b.count++
+		b.encoded[start], b.encoded[start+1] = byte(length<<1)|0x80, byte(length>>6)
+		return
+	}
+	b.encoded = append(b.encoded[:start], b.encoded[start+1:]...)
+	b.end(start)
 }
 
 // Records yields the appended records, with offsets from 0 on.
