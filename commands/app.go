@@ -93,7 +93,7 @@ func newApp(env Env) *cli.App {
 			newPing(env), newBroker(env), newDemo(env), newVersion(env)},
 		CustomAppHelpTemplate: appHelp,
 	}
-	app.Commands = append(app.Commands, newConfig(env, app.Commands), newCompletion(env), newComplete(env, app))
+	app.Commands = append(app.Commands, newConfig(env, app.Commands), newCompletion(env), newComplete(env, app), newMan(env, app))
 	app.Action = func(c *cli.Context) error {
 		if c.Bool("version") {
 			return printVersion(env)

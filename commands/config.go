@@ -84,7 +84,7 @@ func (o *configOptions) show(env Env, c *cli.Context, shared []cli.Flag, screen 
 		if value == "" {
 			value = "-"
 		}
-		_ = screen.Line(fmt.Appendf(nil, "%-16s %-24s %s", name, value, origin)) // Flush returns its error
+		_ = screen.Field(name, 16, fmt.Sprintf("%-24s %s", value, origin)) // Flush returns its error
 	}
 	for _, flag := range c.Command.Flags {
 		name := flag.Names()[0]

@@ -19,10 +19,11 @@ import (
 // leads says which of our rooms a room may import; a room is a folder, main.go's is ".".
 var leads = map[string][]string{
 	".": {"commands"},
-	"commands": {"commands/arguments", "commands/console", "bizum", "bizum/event", "bizum/record", "bizum/format", "bizum/archive",
+	"commands": {"commands/arguments", "commands/console", "commands/manual", "bizum", "bizum/event", "bizum/record", "bizum/format", "bizum/archive",
 		"bizum/ledger", "bizum/kafka", "bizum/kafka/credentials", "bizum/kafka/properties", "bizum/consumer", "bizum/producer", "bizum/export", "bizum/balance",
 		"bizum/devbroker"},
 	"commands/arguments": {},
+	"commands/manual":    {},
 	"commands/console":   {"bizum", "bizum/event", "bizum/record", "bizum/format"},
 	"bizum":              {},
 	"bizum/record":       {},

@@ -5,15 +5,26 @@ import (
 	"unicode/utf8"
 )
 
+// secondMin is how narrow the second cell of a row may become beside the first; then it goes below.
+const secondMin = 20
+
 // Columns lays out rows of two cells in lines of at most so many columns. The second cell is broken between words.
 func Columns(rows [][2]string, width int) string {
 	left := 0
 	for _, row := range rows {
 		left = max(left, utf8.RuneCountInString(row[0]))
 	}
+	below := width-left-2 < secondMin && left > secondMin
+	if below {
+		left = 6
+	}
 	var text strings.Builder
 	for _, row := range rows {
 		cell := row[0]
+		if below {
+			text.WriteString(cell + "\n")
+			cell = ""
+		}
 		for _, line := range wrap(row[1], width-left-2) {
 			text.WriteString(cell + strings.Repeat(" ", left+2-utf8.RuneCountInString(cell)) + line + "\n")
 			cell = ""
