@@ -222,7 +222,7 @@ func (c *checkedConn) checkLogin(encoded []byte) error {
 		text = *response.ErrorMessage
 	}
 	e := access(LoginRefused, c.address, "%s refuses our login%s: %s", c.address, c.dialer.asUser(), text)
-	e.User = c.dialer.config.SASL.User
+	e.User, e.passing = c.dialer.config.SASL.User, c.dialer.mayPass()
 	return e
 }
 
