@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -135,7 +134,7 @@ func (o *demoOptions) start(screen *console.Console, keep byteSize) (broker *dev
 	err error) {
 	config := devbroker.Config{Listen: o.listen, Keep: int64(keep)}
 	broker, address, err = startBroker(config)
-	if errors.Is(err, syscall.EADDRINUSE) && !o.asked {
+	if errors.Is(err, addressInUse) && !o.asked {
 		screen.Noticef("%s is taken, so another port", o.listen)
 		config.Listen = "localhost:0"
 		return startBroker(config)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
 	"bizumctl/bizum/archive"
@@ -67,7 +66,7 @@ func hint(err error, at place) string {
 		return lineHint(line, at)
 	case errors.As(err, new(*kafka.LostError)):
 		return "send again what the topic has to have"
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, addressInUse):
 		return "a broker may run there already; another one takes another port: --listen localhost:9093"
 	case errors.Is(err, kafka.ErrUnreachable):
 		return unreachableHint(err, at)

@@ -6,7 +6,6 @@ import (
 	"net"
 	"regexp"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -72,7 +71,7 @@ func unreachableHint(err error, at place) string {
 	ip := net.ParseIP(host)
 	loopback := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
-	case !loopback || !errors.Is(err, syscall.ECONNREFUSED):
+	case !loopback || !errors.Is(err, connectionRefused):
 		return "is it up, and the address right? --brokers (-b) HOST:PORT,..."
 	case at.brokers == defaultListen || at.brokers == host:
 		return "start one with: bizumctl broker"
