@@ -11,24 +11,28 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/help"
 	"bizumctl/commands/manual"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/settings"
 )
 
 // manOptions is which page to print, or where to write all of them.
 type manOptions struct {
 	folder string
-	speech speech
+	speech settings.Speech
 }
 
 func newMan(env Env, app *cli.App) *cli.Command {
-	o := manOptions{speech: defaultSpeech()}
+	o := manOptions{speech: settings.DefaultSpeech()}
 	return &cli.Command{
 		Name: "man", Usage: "print a manual page", ArgsUsage: "[COMMAND]",
-		Description: examples("Prints the manual page of a command, or of all, as man reads it.",
+		Description: help.Examples("Prints the manual page of a command, or of all, as man reads it.",
 			"bizumctl man consume | man -l -",
 			"bizumctl man --folder ~/.local/share/man/man1    for man bizumctl-consume"),
 		Flags: append([]cli.Flag{&cli.StringFlag{Name: "folder", Destination: &o.folder,
-			Usage: "write all pages into `FOLDER`"}}, o.speech.flags()...),
+			Usage: "write all pages into `FOLDER`"}}, o.speech.Flags()...),
 		Action: func(c *cli.Context) error {
 			return o.run(c.Args().Slice(), app, newConsole(env, o.speech))
 		},
@@ -38,7 +42,7 @@ func newMan(env Env, app *cli.App) *cli.Command {
 func (o *manOptions) run(words []string, app *cli.App, screen *console.Console) error {
 	switch {
 	case len(words) > 1 || len(words) == 1 && o.folder != "":
-		return misuse("man wants one command, or --folder FOLDER for all")
+		return misuse.Errorf("man wants one command, or --folder FOLDER for all")
 	case o.folder != "":
 		return writePages(o.folder, app)
 	case len(words) == 0:
@@ -46,7 +50,7 @@ func (o *manOptions) run(words []string, app *cli.App, screen *console.Console) 
 	}
 	command := app.Command(words[0])
 	if command == nil || command.Hidden {
-		return unknownCommand(app, words[0])
+		return help.UnknownCommand(app, words[0])
 	}
 	return printPage(pageOf(command, app.Version, build()), screen)
 }
@@ -131,7 +135,7 @@ func pageOf(command *cli.Command, version string, info *debug.BuildInfo) *manual
 		{Title: "DESCRIPTION", Text: []string{what}},
 		{Title: "OPTIONS", Items: options,
 			Text: []string{"Each may also be set in the environment, as BIZUMCTL_NAME in capitals, with _ for -. A TIME is such as " +
-				timeExamples + "; a SIZE is 500000, 10MB or 128MiB, in bytes."}},
+				flags.TimeExamples + "; a SIZE is 500000, 10MB or 128MiB, in bytes."}},
 		{Title: "EXAMPLES", Items: shown},
 		{Title: "EXIT STATUS", Items: exitStatus},
 		{Title: "SEE ALSO", Text: []string{program + "(1)"}},
@@ -147,7 +151,7 @@ var gap = regexp.MustCompile(` {2,}`)
 
 // optionOf is a flag with all its names.
 func optionOf(flag cli.Flag) manual.Item {
-	name, usage := describe(flag)
+	name, usage := help.Describe(flag)
 	_, value, _ := strings.Cut(strings.TrimSpace(name[strings.Index(name, "--"):]), " ")
 	var names []string
 	for _, name := range flag.Names() {
@@ -178,7 +182,7 @@ var manDescription = []string{
 var manEnvironment = []manual.Item{
 	{Term: "BIZUMCTL_NAME", Text: "sets the flag --name of every command that has it, unless the command line does; " +
 		"- is written as _"},
-	{Term: passwordVariable, Text: "the password to log in with, which no flag takes"},
+	{Term: settings.PasswordVariable, Text: "the password to log in with, which no flag takes"},
 	{Term: "NO_COLOR", Text: "if it is not empty, nothing is coloured unless --color says so"},
 }
 

@@ -127,15 +127,9 @@ func (c *Cluster) reader(topic, id string, partition int32, position int64) *rea
 // errAtEnd ends a read at its end offset.
 var errAtEnd = errors.New("at the end")
 
-// ReadToEnd calls each for the committed records of a partition from an offset, or from the start of the log if that is
+// readToEnd calls each for the committed records of a partition from an offset, or from the start of the log if that is
 // higher, to the last stable offset at the time of the call. It returns that start and that end. A record is valid
-// until each returns. Its errors are those of Read. All such reads share a memory of their own, so each must not wait
-// for another of them.
-func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
-	each func(*record.Record) error) (start, end int64, err error) {
-	return c.readToEnd(ctx, c.restoring, topic, partition, from, each)
-}
-
+// until each returns. Its errors are those of Read. Reads that share a memory must not wait for each other.
 func (c *Cluster) readToEnd(ctx context.Context, memory *memory, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	start, end, err = c.bounds(ctx, topic, partition)
@@ -223,7 +217,8 @@ func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
 		case errors.Is(err, errFetchResponse):
 			return r.corrupt(r.position, err)
 		case err != nil:
-			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(r.cluster.needs(err, reads(r.topic))))
+			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position,
+				reason(r.cluster.needs(err, reads(r.topic))))
 		}
 		err = r.split(ctx, response, f, batches)
 		response.release()
@@ -386,8 +381,9 @@ func (r *reader) askAhead() {
 	}
 }
 
-// parse decodes the batches of a response, except for their records, and moves the position after them. The error is
-// that of the batch at the position.
+// parse decodes the headers of the batches of a response, and moves the position after them. The error is that of the
+// batch at the position. Checksums are left for later, so that the next request need not wait for them: should one be
+// wrong, that request does no harm.
 func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, error) {
 	position, bytes := r.position, int32(0)
 	for len(records) > 0 {
@@ -407,9 +403,13 @@ func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, err
 			return parsed, r.corrupt(max(batch.FirstOffset(records), r.position), err)
 		case len(parsed) > 0 && b.First < r.position:
 			return parsed, r.corrupt(r.position, fmt.Errorf("it begins at offset %d", b.First))
-		case b.Last >= r.position: // otherwise it lies before the request
+		case b.Last >= r.position:
 			parsed = append(parsed, b)
 			r.position = b.Last + 1
+		default: // it lies before the request, unless it is corrupt
+			if err := b.CheckSum(); err != nil {
+				return parsed, r.corrupt(r.position, err)
+			}
 		}
 		records = rest
 		if len(records) == 0 && r.position == position && err == nil {
@@ -441,8 +441,8 @@ func (a *aborted) before(offset int64) {
 	}
 }
 
-// outOfRange returns an OutOfRangeError with the bounds of the log, or nil, after a pause, if the position is in range by
-// now.
+// outOfRange returns an OutOfRangeError with the bounds of the log, or nil, after a pause, if the position is in
+// range by now.
 func (r *reader) outOfRange(ctx context.Context) error {
 	start, end, err := r.cluster.bounds(ctx, r.topic, r.partition)
 	if err != nil {

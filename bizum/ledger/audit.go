@@ -82,8 +82,8 @@ type absent struct {
 	first    string // of them, described
 }
 
-// Partition audits one partition. An error means that nothing could be proved: it is one of log, or that of a topic or a
-// ledger that cannot be compared.
+// Partition audits one partition. An error means that nothing could be proved: it is one of log, or that of a topic
+// or a ledger that cannot be compared.
 func (a *Audit) Partition(ctx context.Context, number int32, log Log) (*Proof, error) {
 	committed, meta, err := log.Committed(ctx)
 	if err != nil {
@@ -107,7 +107,8 @@ func (a *Audit) Partition(ctx context.Context, number int32, log Log) (*Proof, e
 	if err != nil {
 		return nil, err
 	}
-	k := &auditor{Audit: a, log: log, number: number, start: start, end: end, counted: counted, owed: make(map[string]*absent),
+	k := &auditor{Audit: a, log: log, number: number, start: start, end: end, counted: counted,
+		owed:  make(map[string]*absent),
 		proof: &Proof{Partition: number, From: start, To: committed}}
 	return k.proof, k.run(ctx)
 }
@@ -175,7 +176,8 @@ func (k *auditor) heading() (found bool, err error) {
 	first := k.ledger.now
 	if first == nil {
 		if k.ledger.err == nil && k.proof.To > 0 {
-			return false, fmt.Errorf("ledger %s/%d is empty, but the group has position %d", k.Topics.Entries, k.number, k.proof.To)
+			return false, fmt.Errorf("ledger %s/%d is empty, but the group has position %d", k.Topics.Entries, k.number,
+				k.proof.To)
 		}
 		return false, k.ledger.err
 	}
@@ -275,20 +277,20 @@ func (k *auditor) message(r *record.Record) error {
 			k.book.Set(key, want.balance)
 		}
 	} else {
-		entry, err := k.book.Apply(key, payment)
-		if err != nil {
+		posting := bizum.Posting{Key: key, Change: payment.Change()}
+		if err := k.book.Post(&posting); err != nil {
 			return fmt.Errorf("message at %s/%d@%d: %w", k.Topics.Source, k.number, offset, err)
 		}
-		want.balance = entry.Balance
+		want.balance = posting.Balance
 	}
 	if !booked {
 		k.absent(key, &want, known, timestamp)
 		return nil
 	}
-	k.line = appendPosted(k.line[:0], &want)
+	k.line = appendPosted(k.line[:0], &payment, want.balance, offset)
 	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) { //mutant:wrong
-		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q", k.Topics.Entries, k.number, w.place,
-			w.key, w.value, key, should)
+		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q",
+			k.Topics.Entries, k.number, w.place, w.key, w.value, key, should)
 	}
 	k.settleOwed(key)
 	k.ledger.advance()
@@ -319,7 +321,7 @@ func (k *auditor) absent(key []byte, want *posted, known bool, timestamp int64) 
 	}
 	text := fmt.Sprintf("%s/%d@%d: account %.60q has no entry for it", k.Topics.Source, k.number, want.offset, key)
 	if known {
-		text += fmt.Sprintf(", should have %.200q", appendPosted(nil, want))
+		text += fmt.Sprintf(", should have %.200q", appendPosted(nil, &want.Payment, want.balance, want.offset))
 	}
 	if young {
 		k.count(missing, "%s", text)
@@ -342,11 +344,11 @@ func (k *auditor) stray(c *cursor, w *written, kind string) {
 	case w.fault != nil:
 		k.count(wrong, "%s/%d@%d: %v: account %.60q, %.200q", c.topic, k.number, w.place, w.fault, w.key, w.value)
 	case w.offset <= c.last:
-		k.count(double, "%s/%d@%d: a second record for offset %d of %s, or one out of order: account %.60q, %.200q", c.topic, k.number,
-			w.place, w.offset, k.Topics.Source, w.key, w.value)
+		k.count(double, "%s/%d@%d: a second record for offset %d of %s, or one out of order: account %.60q, %.200q",
+			c.topic, k.number, w.place, w.offset, k.Topics.Source, w.key, w.value)
 	default:
-		k.count(wrong, "%s/%d@%d: no %s at offset %d of %s: account %.60q, %.200q", c.topic, k.number, w.place, kind, w.offset,
-			k.Topics.Source, w.key, w.value)
+		k.count(wrong, "%s/%d@%d: no %s at offset %d of %s: account %.60q, %.200q", c.topic, k.number, w.place, kind,
+			w.offset, k.Topics.Source, w.key, w.value)
 	}
 }
 
@@ -374,88 +376,4 @@ func (k *auditor) first(kind int, text string) {
 	if k.proof.First[kind] == "" {
 		k.proof.First[kind] = text
 	}
-}
-
-func (k *auditor) entries(ctx context.Context) *cursor {
-	return newCursor(k.Topics.Entries, func(yield func(*written) bool) error {
-		headed := false
-		var w written
-		_, _, err := k.readEntries(ctx, 0, func(r *record.Record) error {
-			w = written{place: r.Offset, key: r.Key, value: r.Value, offset: none}
-			if headed {
-				w.entry, w.fault = parsePosted(r.Value)
-				w.offset = w.entry.offset
-				if w.fault == nil && len(r.Key) == 0 {
-					w.fault = errors.New("an entry without an account")
-				}
-			}
-			headed = true
-			return orStopped(yield(&w))
-		})
-		return err
-	})
-}
-
-func (k *auditor) rejections(ctx context.Context) *cursor {
-	return newCursor(k.Topics.Rejected, func(yield func(*written) bool) error {
-		return k.readRejected(ctx, func(place, origin int64) error {
-			return orStopped(yield(&written{place: place, offset: origin}))
-		})
-	})
-}
-
-// readEntries calls each for the records of the ledger, as Log.ReadToEnd does.
-func (k *auditor) readEntries(ctx context.Context, from int64,
-	each func(*record.Record) error) (start, end int64, err error) {
-	return k.log.ReadToEnd(ctx, k.Topics.Entries, k.number, from, each)
-}
-
-// readRejected calls each for the rejected messages: with their offsets among them, and in the source.
-func (k *auditor) readRejected(ctx context.Context, each func(offset, origin int64) error) error {
-	_, _, err := k.log.ReadToEnd(ctx, k.Topics.Rejected, k.number, 0, func(r *record.Record) error {
-		origin, err := rejectedOffset(r)
-		if err != nil {
-			return err
-		}
-		return each(r.Offset, origin)
-	})
-	return err
-}
-
-// cursor goes through records one at a time; now is nil after the last, and changes with the next.
-type cursor struct {
-	topic string
-	now   *written
-	last  int64 // offset of the one before
-	err   error
-	next  func() (*written, bool)
-	stop  func()
-}
-
-var errStopped = errors.New("stopped")
-
-func orStopped(on bool) error {
-	if on {
-		return nil
-	}
-	return errStopped
-}
-
-func newCursor(topic string, read func(yield func(*written) bool) error) *cursor {
-	c := &cursor{topic: topic, last: none}
-	c.next, c.stop = iter.Pull(func(yield func(*written) bool) {
-		if err := read(yield); !errors.Is(err, errStopped) {
-			c.err = err
-		}
-	})
-	c.advance()
-	c.last = none
-	return c
-}
-
-func (c *cursor) advance() {
-	if c.now != nil && c.now.fault == nil {
-		c.last = max(c.last, c.now.offset)
-	}
-	c.now, _ = c.next() // nil after the last
 }

@@ -1,17 +1,13 @@
 package ledger
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 	"math"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
-	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -48,12 +44,12 @@ type batch struct {
 	booked  chan struct{} // closed when its records are no longer used
 }
 
-// Run takes a partition over, books its messages and commits them every Interval until ctx ends; then it commits what is
-// booked, within 4 s, and returns nil. A StopError needs a person's decision. All other errors are those of log and
-// output, which can no longer be used, of Show, and of messages at which to stop.
+// Run takes a partition over, books its messages and commits them every Interval until ctx ends; then it commits what
+// is booked, within 4 s, and returns nil. A StopError needs a person's decision. All other errors are those of log
+// and output, which can no longer be used, of Show, and of messages at which to stop.
 func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) (err error) {
 	p := l.partition(number, log, output)
-	steps, cancel := outlasting(ctx, finishTimeout)
+	steps, cancel := outlast(ctx, finishTimeout)
 	defer cancel()
 	defer p.close(steps)
 	if err := p.takeOver(ctx, steps); err != nil {
@@ -62,7 +58,7 @@ func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) 
 		}
 		return err
 	}
-	p.noticeStart()
+	p.reportStart()
 	l.Ready(number)
 	for {
 		err := p.book(ctx, steps)
@@ -98,14 +94,18 @@ func (l *Ledger) partition(number int32, log Log, output Output) *partition {
 	return p
 }
 
-// outlasting returns a context that ends a while after ctx.
-func outlasting(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
-	return longer, cancel
+// outlast returns a context that ends so long after another one does.
+func outlast(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return late, func() {
+		stop()
+		cancel()
+	}
 }
 
-// book books what the source has and commits it, every Interval, until ctx ends. What was begun may outlast ctx, in steps.
+// book books what the source has and commits it, every Interval, until ctx ends. What was begun may outlast ctx, in
+// steps.
 func (p *partition) book(ctx, steps context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -199,143 +199,6 @@ func (p *partition) read(ctx context.Context, batches chan<- batch, ended <-chan
 	})
 }
 
-// bookBatch books a batch in the open transaction. A message from the future is booked with the time of now, and one
-// without a time, or from before 1970, with that of 1970: Kafka 4 accepts no others, unless a topic is configured so
-// (LogValidator; its test of what is too old overflows).
-func (p *partition) bookBatch(ctx context.Context, b batch) error {
-	now := p.ledger.Now().UnixMilli()
-	for r := range ahead(p.state.book, b.records) {
-		if !p.open {
-			if err := p.begin(ctx); err != nil {
-				return err
-			}
-		}
-		if err := p.bookMessage(ctx, r, max(min(r.Timestamp, now), 0)); err != nil {
-			return err
-		}
-		if p.end != nil || p.full {
-			return nil
-		}
-		p.position = r.Offset + 1
-	}
-	p.position = b.next
-	return nil
-}
-
-// ahead returns the records of a batch, and has a book prefetch their accounts, some at a time.
-func ahead(book *bizum.Book, records iter.Seq[*record.Record]) iter.Seq[*record.Record] {
-	return func(yield func(*record.Record) bool) {
-		var block [bizum.PrefetchMax]record.Record
-		var keys [len(block)][]byte
-		n := 0
-		flush := func() bool {
-			book.Prefetch(keys[:n])
-			for i := range block[:n] {
-				if !yield(&block[i]) {
-					return false
-				}
-			}
-			n = 0
-			return true
-		}
-		for r := range records {
-			block[n], keys[n] = *r, r.Key
-			if n++; n == len(block) && !flush() {
-				return
-			}
-		}
-		flush()
-	}
-}
-
-// bookMessage writes the entry of a payment, or rejects a message, with a timestamp that Kafka accepts.
-func (p *partition) bookMessage(ctx context.Context, r *record.Record, timestamp int64) error {
-	l, key := p.ledger, r.Key
-	payment, err := bizum.ParsePayment(r.Value)
-	if err == nil {
-		err = belongs(key, p.number, l.Heading.Partitions, l.PartitionOf)
-	}
-	if err != nil {
-		return p.reject(ctx, r, timestamp, err)
-	}
-	at("parsed")
-	key = bizum.KeyOf(key)
-	wanted, room := false, true
-	if l.Reserve != nil {
-		if wanted, room = l.Reserve(key); !room {
-			p.full = true
-			return nil
-		}
-	}
-	entry, err := p.state.book.Apply(key, payment)
-	if err != nil {
-		return fmt.Errorf("message at %s/%d@%d: %w", l.Topics.Source, p.number, r.Offset, err)
-	}
-	at("applied")
-	if wanted {
-		p.done.Entries = append(p.done.Entries, Entry{p.clone(entry), r.Offset, timestamp})
-	}
-	p.done.Booked++
-	if payment.Rounded {
-		p.done.Rounded++
-	}
-	p.state.booked = r.Offset
-	p.line = appendPosted(p.line[:0], &posted{payment, entry.Balance, r.Offset})
-	if err := p.output.Write(ctx, l.Topics.Entries, key, p.line, timestamp); err != nil { //mutant:write
-		return p.failed(err)
-	}
-	at("written")
-	return nil
-}
-
-// clone returns a copy of an entry that outlasts its batch: its texts are valid until the open transaction was shown.
-func (p *partition) clone(e bizum.Entry) bizum.Entry {
-	for _, text := range []*[]byte{&e.Name, &e.Concept, &e.Account} {
-		start := len(p.texts)
-		p.texts = append(p.texts, *text...)
-		*text = p.texts[start:len(p.texts):len(p.texts)]
-	}
-	return e
-}
-
-// keyBytesMax is the longest name of an account.
-const keyBytesMax = bizum.MessageBytesMax
-
-// belongs returns an error if a message's account is not booked in this partition. An account has one book, in the
-// partition of its key.
-func belongs(key []byte, number, partitions int32, partitionOf func(key []byte, partitions int32) int32) error {
-	if len(key) > keyBytesMax {
-		return errors.New("key longer than 64 KiB")
-	}
-	if partitions == 1 {
-		return nil
-	}
-	if len(key) == 0 {
-		return fmt.Errorf("no key: in a topic of %d partitions it must name the account", partitions)
-	}
-	if home := partitionOf(key, partitions); home != number { //mutant:home
-		return fmt.Errorf("key %.40q belongs in partition %d: its sender must choose partitions as Java's client does "+
-			"(kcat: -X partitioner=murmur2_random)", key, home)
-	}
-	return nil
-}
-
-// reject writes a message, cut at 64 KiB, to the topic of rejected ones.
-func (p *partition) reject(ctx context.Context, r *record.Record, timestamp int64, reason error) error {
-	if p.ledger.Strict {
-		p.end = fmt.Errorf("message at %s/%d@%d: %w", p.ledger.Topics.Source, p.number, r.Offset, reason)
-		return nil
-	}
-	cut := func(b []byte) []byte { return b[:min(len(b), bizum.MessageBytesMax)] }
-	if err := p.output.Write(ctx, p.ledger.Topics.Rejected, cut(r.Key), cut(r.Value), timestamp,
-		rejectedHeaders(r.Offset, reason)...); err != nil {
-		return p.failed(err)
-	}
-	p.done.Rejected = append(p.done.Rejected, Rejected{r.Offset, reason,
-		bytes.Clone(r.Value[:min(len(r.Value), rejectedStartMax)])})
-	return nil
-}
-
 func (p *partition) begin(ctx context.Context) error {
 	if err := p.output.Begin(ctx, p.ledger.Topics.Entries); err != nil {
 		return p.failed(err)
@@ -407,17 +270,19 @@ func (p *partition) close(ctx context.Context) {
 	p.ledger.putState(p.number, p.state)
 }
 
-// noticeStart reports where the partition goes on.
-func (p *partition) noticeStart() {
-	switch accounts := p.state.book.Len(); {
-	case accounts == 1:
-		account := p.state.book.Accounts()[0]
-		p.notice("going on at offset %d: account %s has %s", p.position, account.Name, account.Balance.AppendEuros(nil))
-	case accounts > 1:
-		p.notice("going on at offset %d: %s accounts", p.position, humanize.Comma(int64(accounts)))
+// reportStart reports where the partition goes on.
+func (p *partition) reportStart() {
+	resumed := event.LedgerResumed{Position: p.at(p.position), Accounts: p.state.book.Len()}
+	switch {
+	case resumed.Accounts == 0:
+		return
+	case resumed.Accounts == 1:
+		resumed.Sole = p.state.book.Accounts()[0]
 	}
+	p.ledger.Report(resumed)
 }
 
-func (p *partition) notice(format string, args ...any) {
-	p.ledger.Notice(p.number, fmt.Sprintf(format, args...))
+// at returns a position in the source.
+func (p *partition) at(offset int64) record.Position {
+	return record.Position{Topic: p.ledger.Topics.Source, Partition: p.number, Offset: offset}
 }

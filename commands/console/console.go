@@ -16,7 +16,6 @@ import (
 
 	"github.com/fatih/color"
 	"github.com/mattn/go-colorable"
-	"github.com/mattn/go-runewidth"
 	"golang.org/x/term"
 )
 
@@ -125,8 +124,8 @@ func screen(w io.Writer) (io.Writer, bool) {
 	return colorable.NewColorable(file), true
 }
 
-// widthOf measures a terminal each time, for a window may be resized. One that does not know has COLUMNS or 80. What is no
-// terminal, such as a file or a pipe, has no end.
+// widthOf measures a terminal each time, for a window may be resized. One that does not know has COLUMNS or 80. What
+// is no terminal, such as a file or a pipe, has no end.
 func widthOf(stream io.Writer, terminal bool, getenv func(string) string) func() int {
 	file, ok := stream.(*os.File)
 	if !ok || !terminal {
@@ -162,151 +161,6 @@ func writeError(err error) error {
 		return fmt.Errorf("writing to standard output: %w", err)
 	}
 	return nil
-}
-
-// Noticef shows a line beside the data, unless the console is quiet.
-func (c *Console) Noticef(format string, args ...any) {
-	if !c.quiet {
-		c.notice(nil, fmt.Sprintf(format, args...))
-	}
-}
-
-func (c *Console) notice(paint *color.Color, text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clearProgress()
-	lines := c.lines(text)
-	for i := range lines {
-		if i == 0 {
-			lines[i] = strings.TrimPrefix(lines[i], speaker)
-		}
-		if paint != nil {
-			lines[i] = paint.Sprint(lines[i])
-		}
-	}
-	_, _ = io.WriteString(c.notices, speaker+strings.Join(lines, "\n")+"\n")
-}
-
-// speaker begins a notice.
-const speaker = "bizumctl: "
-
-// lines returns a notice as it is shown: on a terminal escaped, and broken between words.
-func (c *Console) lines(text string) []string {
-	text = c.escaped(speaker + text)
-	if !c.noticesScreen {
-		return []string{text}
-	}
-	return wrap(text, c.noticesWidth()-1)
-}
-
-// wrap breaks a line between words, so that the terminal does not break one. The lines after the first are indented. A
-// command of ours, which may be copied, stays in one piece.
-func wrap(text string, columns int) (lines []string) {
-	const indent = "  "
-	line := ""
-	for _, word := range pieces(text) {
-		switch joined := line + " " + word; {
-		case line == "":
-			line = word
-		case runewidth.StringWidth(joined) <= columns:
-			line = joined
-		default:
-			lines, line = append(lines, line), indent+word
-		}
-	}
-	return append(lines, line)
-}
-
-// pieces splits a text into words, amounts and commands of ours.
-func pieces(text string) (pieces []string) {
-	command := false
-	for word := range strings.SplitSeq(text, " ") {
-		if command || len(pieces) > 0 && strings.HasPrefix(word, "€") {
-			pieces[len(pieces)-1] += " " + word
-		} else {
-			pieces = append(pieces, word)
-		}
-		command = (command || word == "bizumctl") && !strings.ContainsAny(word[max(len(word)-1, 0):], ",;")
-	}
-	return pieces
-}
-
-// Log returns a writer that shows the lines of the Kafka client's log as notices, even when the console is quiet.
-func (c *Console) Log() io.Writer { return logWriter{c} }
-
-type logWriter struct{ console *Console }
-
-func (w logWriter) Write(line []byte) (int, error) {
-	w.console.notice(nil, "kafka: "+strings.TrimSuffix(string(line), "\n"))
-	return len(line), nil
-}
-
-// Error shows the error that ends the run, and what to do about it.
-func (c *Console) Error(err error, hint string) {
-	const word = "error:"
-	c.mu.Lock()
-	c.clearProgress()
-	text := strings.Join(c.lines(word+" "+err.Error()), "\n")
-	_, _ = fmt.Fprintln(c.notices, strings.Replace(text, word, c.fault.Sprint(word), 1))
-	c.mu.Unlock()
-	if hint != "" {
-		c.notice(nil, "hint: "+hint)
-	}
-}
-
-// escaped returns text of which a terminal shows every byte, and which is one line anywhere: else a key could forge a
-// line of ours in a log.
-func (c *Console) escaped(text string) string {
-	if c.noticesScreen {
-		return string(appendSafe(nil, []byte(text)))
-	}
-	return strings.ReplaceAll(strings.ReplaceAll(text, "\n", `\x0a`), "\r", `\x0d`)
-}
-
-// How often progress is shown: on a terminal in one line that changes, else in lines now and then.
-const (
-	progressScreen = time.Second / 2
-	progressPipe   = 5 * time.Second
-)
-
-// ProgressDue reports whether it is time to show progress again, so that its text is made only then.
-func (c *Console) ProgressDue() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	every := progressPipe
-	if c.noticesScreen {
-		every = progressScreen
-	}
-	return !c.quiet && c.now().Sub(c.progressed) >= every
-}
-
-// ShowProgress shows how far a run has come: on a terminal in one line that changes.
-func (c *Console) ShowProgress(text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.progressed = c.now()
-	if !c.noticesScreen {
-		_, _ = io.WriteString(c.notices, speaker+text+"\n")
-		return
-	}
-	c.clearProgress()
-	c.progress = runewidth.Truncate(speaker+text, c.noticesWidth()-1, "…")
-	fmt.Fprint(c.notices, c.progress)
-}
-
-// EndProgress takes the line of progress away, when nothing follows it.
-func (c *Console) EndProgress() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clearProgress()
-}
-
-// clearProgress makes room. The line never wraps, so one return and blanks take it away on any terminal.
-func (c *Console) clearProgress() {
-	if c.progress != "" {
-		fmt.Fprintf(c.notices, "\r%s\r", strings.Repeat(" ", runewidth.StringWidth(c.progress)))
-		c.progress = ""
-	}
 }
 
 // appendSafe appends text with all but graphic characters escaped: no byte of a message steers the terminal.
