@@ -46,3 +46,10 @@ func loginVariables() (all []string) {
 	}
 	return all
 }
+
+// kcatLogin is the configuration with which kcat logs in.
+func kcatLogin() []byte {
+	login := loginEnvironment()
+	return fmt.Appendf(nil, "security.protocol=SASL_SSL\nssl.ca.location=%s\nsasl.mechanisms=PLAIN\n"+
+		"sasl.username=%s\nsasl.password=%s\n", login["BIZUMCTL_TLS_CA"], login["BIZUMCTL_USER"], login[passwordVariable])
+}

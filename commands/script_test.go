@@ -46,6 +46,10 @@ func TestScripts(t *testing.T) {
 				for name, value := range loginEnvironment() {
 					env.Setenv(name, value)
 				}
+				if testLogin {
+					env.Setenv("KCAT_CONFIG", filepath.Join(env.WorkDir, ".kcat"))
+					return os.WriteFile(env.Getenv("KCAT_CONFIG"), kcatLogin(), 0o600)
+				}
 				return nil
 			}
 			s.data = filepath.Join(env.WorkDir, ".broker")
