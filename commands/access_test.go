@@ -189,7 +189,7 @@ func (s *secured) run(password, line, listener string, more ...string) (stdout, 
 	s.Helper()
 	args := strings.Fields(strings.ReplaceAll(line, "$C", s.certs))
 	args = slices.Concat(args, []string{"--brokers", s.addresses[listener]}, more)
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bizumctl", args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.certs, "BIZUMCTL_PASSWORD=" + password}

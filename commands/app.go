@@ -112,7 +112,7 @@ func newApp(env Env) *cli.App {
 			newCheck(env), newPing(env), newBroker(env), newDemo(env), newVersion(env)},
 		CustomAppHelpTemplate: help.App,
 	}
-	app.Commands = append(app.Commands, newConfig(env, app.Commands), newCompletion(env), newComplete(env, app))
+	app.Commands = append(app.Commands, newConfig(env, app.Commands), newCompletion(env), newComplete(env, app), newMan(env, app))
 	app.Action = func(c *cli.Context) error {
 		if c.Bool("version") {
 			return printVersion(env)

@@ -71,7 +71,7 @@ func (o *configOptions) show(env Env, c *cli.Context, shared []cli.Flag, screen 
 		screen.Noticef("%s", notice)
 	}
 	for _, v := range o.cluster.Values(env.settings(), c, shared) {
-		_ = screen.Line(fmt.Appendf(nil, "%-16s %-24s %s", v.Name, cmp.Or(v.Text, "-"), v.Origin)) // Flush returns its error
+		_ = screen.Field(v.Name, 16, fmt.Sprintf("%-24s %s", cmp.Or(v.Text, "-"), v.Origin)) // Flush returns its error
 	}
 	return screen.Flush()
 }

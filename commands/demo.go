@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -17,6 +16,7 @@ import (
 	"bizumctl/commands/console"
 	"bizumctl/commands/flags"
 	"bizumctl/commands/help"
+	"bizumctl/commands/hints"
 	"bizumctl/commands/misuse"
 	"bizumctl/commands/settings"
 )
@@ -140,7 +140,7 @@ func (o *demoOptions) start(screen *console.Console, keep flags.ByteSize) (broke
 	err error) {
 	config := devbroker.Config{Listen: o.listen, Keep: int64(keep)}
 	broker, address, err = startBroker(config)
-	if errors.Is(err, syscall.EADDRINUSE) && !o.asked {
+	if errors.Is(err, hints.AddressInUse) && !o.asked {
 		screen.Noticef("%s is taken, so another port", o.listen)
 		config.Listen = "localhost:0"
 		return startBroker(config)

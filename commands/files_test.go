@@ -91,8 +91,8 @@ func (x *theme) run(code int, says string, args ...string) {
 	x.t.Helper()
 	var stdout, stderr bytes.Buffer
 	got := commands.Run(context.Background(), commands.Env{Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr,
-		Now: time.Now, LookupEnv: func(string) (string, bool) { return "", false }},
-		append([]string{"bizumctl", "consume", "-b", x.brokers, "-t", x.topic, "--dir", x.dir, "-o", "text"}, args...))
+		Now: time.Now, LookupEnv: lookupLogin},
+		append([]string{"bizumctl", "consume", "-b", programBrokers(x.brokers), "-t", x.topic, "--dir", x.dir, "-o", "text"}, args...))
 	if got != code || !strings.Contains(stderr.String(), says) || stdout.Len() > 0 {
 		x.t.Fatalf("code %d, want %d: %s%s, want %q", got, code, stdout.String(), stderr.String(), says)
 	}

@@ -59,9 +59,9 @@ func (l *ledgerTest) start(killAt string, args ...string) *member {
 	l.Helper()
 	path, err := killable()
 	l.must(err)
-	k := &member{test: l, ended: make(chan struct{}), Cmd: exec.Command(path, append([]string{"balance", "-b", l.address,
-		"-t", l.topic, "-g", l.group, "--session-timeout", killSession, "-o", "csv"}, args...)...)}
-	k.Env = append(os.Environ(), "BIZUMCTL_KILL_AT="+killAt)
+	k := &member{test: l, ended: make(chan struct{}), Cmd: exec.Command(path, append([]string{"balance", "-b",
+		programBrokers(l.address), "-t", l.topic, "-g", l.group, "--session-timeout", killSession, "-o", "csv"}, args...)...)}
+	k.Env = append(append(os.Environ(), loginVariables()...), "BIZUMCTL_KILL_AT="+killAt)
 	dir := l.TempDir()
 	k.out, err = os.Create(filepath.Join(dir, "out"))
 	l.must(err)

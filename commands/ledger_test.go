@@ -119,7 +119,8 @@ func (l *ledgerTest) run(args ...string) (code int, out, notices string) {
 func (l *ledgerTest) runTo(ctx context.Context, stdout, stderr io.Writer, args ...string) int {
 	return commands.Run(ctx, commands.Env{Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr, Now: time.Now,
 		Names: []byte("Ana\nJosé Luis\n"), Concepts: []byte("Café\nCena, vino; y más\n"),
-		LookupEnv: func(string) (string, bool) { return "", false }}, append([]string{"bizumctl", args[0], "-b", l.address, "-t", l.topic}, args[1:]...))
+		LookupEnv: lookupLogin},
+		append([]string{"bizumctl", args[0], "-b", programBrokers(l.address), "-t", l.topic}, args[1:]...))
 }
 
 // balance runs balance --group to the topic's end and returns the lines, as text with the balance.

@@ -38,7 +38,7 @@ func ping(ctx context.Context, env Env, o *settings.Cluster, screen *console.Con
 		if f.Took > 0 {
 			took = fmt.Sprintf(" (%v)", f.Took.Round(100*time.Microsecond))
 		}
-		_ = screen.Line(fmt.Appendf(nil, "%-11s %s%s", f.Step, f.Text, took)) // Flush returns its error
+		_ = screen.Field(f.Step, 11, f.Text+took) // Flush returns its error
 	})
 	if flushed := screen.Flush(); err == nil {
 		err = flushed

@@ -42,7 +42,14 @@ func TestScripts(t *testing.T) {
 			env.Setenv("AWAY", cmp.Or(os.Getenv("BIZUMCTL_TEST_AWAY"), "1")) // seconds
 			env.Setenv("BIZUMCTL_TOPIC", fmt.Sprintf("test-%x", rand.Uint64()))
 			if realBrokers != "" {
-				env.Setenv("BIZUMCTL_BROKERS", realBrokers)
+				env.Setenv("BIZUMCTL_BROKERS", programBrokers(realBrokers))
+				for name, value := range loginEnvironment() {
+					env.Setenv(name, value)
+				}
+				if testLogin {
+					env.Setenv("KCAT_CONFIG", filepath.Join(env.WorkDir, ".kcat"))
+					return os.WriteFile(env.Getenv("KCAT_CONFIG"), kcatLogin(), 0o600)
+				}
 				return nil
 			}
 			s.data = filepath.Join(env.WorkDir, ".broker")
@@ -129,6 +136,7 @@ func start(ts *testscript.TestScript, args []string) {
 	for _, variable := range []string{"PATH", "HOME", "TZ", "BIZUMCTL_TOPIC", "BIZUMCTL_BROKERS", "TMPDIR"} {
 		cmd.Env = append(cmd.Env, variable+"="+ts.Getenv(variable))
 	}
+	cmd.Env = append(cmd.Env, loginVariables()...)
 	for _, stream := range []struct {
 		to  any
 		end string

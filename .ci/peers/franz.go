@@ -27,8 +27,7 @@ func franzProduce(topic string, n int, file, codec string, accounts int) error {
 	if accounts > 1 {
 		partitioner = kgo.StickyKeyPartitioner(nil)
 	}
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(broker),
+	client, err := connect(
 		kgo.DefaultProduceTopic(topic),
 		kgo.RecordPartitioner(partitioner),
 		kgo.ProducerBatchCompression(codecs[codec]),
@@ -68,7 +67,6 @@ func franzProduce(topic string, n int, file, codec string, accounts int) error {
 // franzConsume looks at every record, though only to count. With pooled, the client gets each one back.
 func franzConsume(topic string, n int, pooled bool) error {
 	options := []kgo.Opt{
-		kgo.SeedBrokers(broker),
 		kgo.ConsumeTopics(topic),            // from the start, all partitions
 		kgo.FetchMaxPartitionBytes(4 << 20), // the fastest of 1, 2, 4 and 10 MiB
 		kgo.DisableClientMetrics(),
@@ -76,7 +74,7 @@ func franzConsume(topic string, n int, pooled bool) error {
 	if pooled {
 		options = append(options, kgo.WithPools(&recordPool{}))
 	}
-	client, err := kgo.NewClient(options...)
+	client, err := connect(options...)
 	if err != nil {
 		return err
 	}
@@ -100,7 +98,7 @@ func franzConsume(topic string, n int, pooled bool) error {
 
 // franzSum adds up a topic on its own: good messages of two decimals, as bizumctl makes them.
 func franzSum(topic string, n, euros int) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.ConsumeTopics(topic), kgo.FetchMaxPartitionBytes(4<<20),
+	client, err := connect(kgo.ConsumeTopics(topic), kgo.FetchMaxPartitionBytes(4<<20),
 		kgo.DisableClientMetrics())
 	if err != nil {
 		return err

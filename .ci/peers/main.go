@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -76,6 +78,21 @@ func main() {
 	}
 }
 
+// connect makes a client of the broker, over TLS if BIZUMCTL_TLS_CA is the file of who signs its certificate.
+func connect(options ...kgo.Opt) (*kgo.Client, error) {
+	options = append(options, kgo.SeedBrokers(broker))
+	if file := os.Getenv("BIZUMCTL_TLS_CA"); file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		authorities := x509.NewCertPool()
+		authorities.AppendCertsFromPEM(text)
+		options = append(options, kgo.DialTLSConfig(&tls.Config{RootCAs: authorities}))
+	}
+	return kgo.NewClient(options...)
+}
+
 func number(arg string) int {
 	n, err := strconv.Atoi(arg)
 	if err != nil || n < 1 {
@@ -104,7 +121,7 @@ func lines(file string) ([][]byte, error) {
 
 // makeTopic also deletes the topics of earlier runs, so that the disk stays small.
 func makeTopic(name string, partitions int) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker))
+	client, err := connect()
 	if err != nil {
 		return err
 	}
@@ -127,7 +144,7 @@ func makeTopic(name string, partitions int) error {
 }
 
 func expect(topic string, n int) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker))
+	client, err := connect()
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -67,6 +68,10 @@ func (c Config) Start() (*Broker, error) {
 			"log.segment.bytes": strconv.FormatInt(max(c.Keep/segments, 1), 10)}))
 	}
 	b := &Broker{open: !isLoopback(inner.Addr()), trimmed: func() {}}
+	if c.Dir != "" && runtime.GOOS == "windows" { // kfake renames files that are still open
+		listener.Close()
+		return nil, ErrNoFolders
+	}
 	if c.Dir != "" {
 		options = append(options, kfake.DataDir(c.Dir))
 		if b.lock, err = take(c.Dir); err != nil {
@@ -135,6 +140,9 @@ func take(dir string) (*flock.Flock, error) {
 	}
 	return lock, err
 }
+
+// ErrNoFolders means that this system does not let a broker keep its data in a folder.
+var ErrNoFolders = errors.New("on Windows the embedded broker keeps its data only in memory")
 
 // ForeignFolderError means that a folder has files that are no broker's of ours.
 type ForeignFolderError struct{ Dir string }

@@ -20,6 +20,18 @@ type dialer struct {
 	timeout time.Duration // for the connection and the TLS handshake together
 	// admitted is set once a broker has let us in: from then on, one that closes a connection may only be going down.
 	admitted atomic.Bool
+	// refusing is when brokers began to refuse our login, in Unix nanoseconds; 0 while they let us in.
+	refusing atomic.Int64
+}
+
+// refusalMax is how long a broker that has let us in before may refuse our login. A password is changed at the brokers
+// first, where we get it from a moment later; and one that has just started may not know all users yet.
+const refusalMax = 30 * time.Second
+
+// mayPass reports whether a refused login may pass by itself.
+func (d *dialer) mayPass() bool {
+	d.refusing.CompareAndSwap(0, time.Now().UnixNano())
+	return d.admitted.Load() && time.Since(time.Unix(0, d.refusing.Load())) < refusalMax
 }
 
 func newDialer(config Config) *dialer { return &dialer{config: config, timeout: dialTimeout} }
@@ -182,7 +194,10 @@ func (c *checkedConn) check(response []byte) error {
 		c.took.login += duration
 		return c.checkLogin(response)
 	}
-	c.admitted = true
-	c.dialer.admitted.Store(true)
+	if !c.admitted { // a new connection, on which the login was right
+		c.admitted = true
+		c.dialer.admitted.Store(true)
+		c.dialer.refusing.Store(0)
+	}
 	return nil
 }

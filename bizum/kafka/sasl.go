@@ -32,6 +32,9 @@ type SASL struct {
 	Mechanism string
 	User      string
 	Password  Secret
+	// Renew returns the password that is right now, for each login by SCRAM; nil: it stays. sarama takes that of PLAIN
+	// only once.
+	Renew func() (Secret, error)
 	// Token returns a token, for OAuthBearer only. It is called for each authentication: a token expires, and a
 	// connection lives on (KIP-368).
 	Token func(context.Context) (Token, error)
@@ -63,23 +66,60 @@ func (s *SASL) configure(c *sarama.Config, notice func(string)) error {
 	default:
 		return nil
 	}
-	client, err := hash.NewClient(s.User, string(s.Password), "")
+	logins := &scramLogins{sasl: s, hash: hash}
+	if err := logins.use(s.Password); err != nil {
+		return err
+	}
+	n.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &scramClient{logins: logins} }
+	return nil
+}
+
+// scramLogins is what authentications share: a client, which remembers the derived keys, for as long as the password
+// stays the same.
+type scramLogins struct {
+	sasl *SASL
+	hash scram.HashGeneratorFcn
+
+	mu       sync.Mutex
+	client   *scram.Client
+	password Secret
+}
+
+// use makes a client with a password.
+func (l *scramLogins) use(password Secret) error {
+	client, err := l.hash.NewClient(l.sasl.User, string(password), "")
 	if err != nil { // not wrapped: it names the character
 		return errors.New("the user's name or the password has a character that SCRAM does not allow")
 	}
-	n.SCRAMClientGeneratorFunc = func() sarama.SCRAMClient { return &scramClient{client: client} }
+	l.client, l.password = client, password
 	return nil
 }
 
-// scramClient is one authentication. All share a client, which remembers the derived keys.
+// begin begins an authentication.
+func (l *scramLogins) begin() (*scram.ClientConversation, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sasl.Renew != nil {
+		password, err := l.sasl.Renew()
+		if err == nil && password != l.password {
+			err = l.use(password)
+		}
+		if err != nil {
+			return nil, access(LoginRefused, "", "no password: %v", err)
+		}
+	}
+	return l.client.NewConversation(), nil
+}
+
+// scramClient is one authentication.
 type scramClient struct {
-	client       *scram.Client
+	logins       *scramLogins
 	conversation *scram.ClientConversation
 }
 
-func (s *scramClient) Begin(string, string, string) error {
-	s.conversation = s.client.NewConversation()
-	return nil
+func (s *scramClient) Begin(string, string, string) (err error) {
+	s.conversation, err = s.logins.begin()
+	return err
 }
 
 func (s *scramClient) Step(challenge string) (string, error) {

@@ -10,7 +10,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -146,8 +145,7 @@ func isAlert(head [4]byte) bool {
 
 // cut reports whether the other side has closed the connection.
 func cut(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.Is(err, syscall.EPIPE)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || isReset(err)
 }
 
 // explain returns why a broker has ended a connection that is being set up, if that can be found out; else err.
@@ -223,7 +221,7 @@ func (c *checkedConn) checkLogin(encoded []byte) error {
 		text = *response.ErrorMessage
 	}
 	e := access(LoginRefused, c.address, "%s refuses our login%s: %s", c.address, c.dialer.asUser(), text)
-	e.User = c.dialer.config.SASL.User
+	e.User, e.passing = c.dialer.config.SASL.User, c.dialer.mayPass()
 	return e
 }
 

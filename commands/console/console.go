@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -155,7 +154,7 @@ func brush(on bool, attributes ...color.Attribute) *color.Color {
 }
 
 func writeError(err error) error {
-	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) { // a pipe, or the window, was closed
+	if isClosed(err) {
 		return ErrClosedPipe
 	}
 	if err != nil {

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// isClosed reports whether a write failed because the pipe, or the window, was closed.
+func isClosed(err error) bool { return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.EIO) }
+
 // awaitClosed waits until nobody reads a pipe any more. It returns false when ctx ends first, or the system does not
 // know.
 func awaitClosed(ctx context.Context, pipe *os.File) bool {

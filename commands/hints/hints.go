@@ -5,7 +5,6 @@ package hints
 import (
 	"errors"
 	"fmt"
-	"syscall"
 
 	"bizumctl/bizum/archive"
 	"bizumctl/bizum/balance"
@@ -43,7 +42,7 @@ func Of(err error, at Place) string {
 		return lineHint(line, at)
 	case errors.As(err, new(*kafka.LostError)):
 		return "send again what the topic has to have"
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, AddressInUse):
 		return "a broker may run there already; another one takes another port: --listen localhost:9093"
 	case errors.Is(err, kafka.ErrUnreachable):
 		return unreachableHint(err, at)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"strings"
-	"syscall"
 
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/producer"
@@ -55,7 +54,7 @@ func unreachableHint(err error, at Place) string {
 	ip := net.ParseIP(host)
 	loopback := host == "localhost" || ip != nil && ip.IsLoopback()
 	switch {
-	case !loopback || !errors.Is(err, syscall.ECONNREFUSED):
+	case !loopback || !errors.Is(err, connectionRefused):
 		return "is it up, and the address right? --brokers (-b) HOST:PORT,..."
 	case at.Brokers == settings.DefaultBrokers || at.Brokers == host:
 		return "start one with: bizumctl broker"

@@ -120,10 +120,17 @@ func (a *access) login(ctx context.Context, env Environment, screen *console.Con
 	case a.user == "":
 		return nil, misuse.Errorf("--sasl %s needs --user NAME", mechanism)
 	}
-	password, _, err := a.password(env, func() (string, error) {
+	password, origin, err := a.password(env, func() (string, error) {
 		return screen.AskSecret(ctx, "password of "+a.user)
 	})
-	return &kafka.SASL{Mechanism: strings.ToUpper(mechanism), User: a.user, Password: kafka.Secret(password)}, err
+	login := &kafka.SASL{Mechanism: strings.ToUpper(mechanism), User: a.user, Password: kafka.Secret(password)}
+	if origin == a.passwordFile && origin != "" { // which may change, as certificates do
+		login.Renew = func() (kafka.Secret, error) {
+			password, err := credentials.ReadPassword(a.passwordFile)
+			return kafka.Secret(password), err
+		}
+	}
+	return login, err
 }
 
 // token runs the command, which does not learn the password.
