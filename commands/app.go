@@ -157,7 +157,11 @@ func readLine(app *cli.App, args []string) ([]string, error) {
 func flagsOf(flags []cli.Flag) (all []arguments.Flag) {
 	for _, f := range flags {
 		_, isSwitch := f.(*cli.BoolFlag)
-		all = append(all, arguments.Flag{Names: f.Names(), Switch: isSwitch})
+		bare := ""
+		if page, ok := f.(*pageFlag); ok {
+			bare = page.bare
+		}
+		all = append(all, arguments.Flag{Names: f.Names(), Switch: isSwitch, Bare: bare})
 	}
 	return all
 }

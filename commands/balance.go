@@ -30,6 +30,8 @@ type balanceOptions struct {
 	safe     bool // csv in which spreadsheets find no formula
 	bad      string
 	group    string
+	page     string        // address to serve a page at; "": none
+	port     bool          // another port will do where that of the page is taken
 	interval time.Duration // between commits, in a group
 	gap      bool
 }
@@ -69,6 +71,7 @@ func newBalance(env Env) *cli.Command {
 				Usage: "`TIME` between two commits to the ledger"},
 			&cli.BoolFlag{Name: "accept-gap", Destination: &o.gap,
 				Usage: "go on where messages are gone before they were booked"},
+			newPageFlag(&o.page, "serve a live page, and metrics, at `[ADDRESS]`; alone: "+defaultPage),
 		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
 			screen := newConsole(env, o.cluster.speech)
@@ -107,6 +110,8 @@ func (o *balanceOptions) checkRows(c *cli.Context) error {
 		return misuse("--last, --from and --count choose other rows: give one of them")
 	case (from || last) && o.group != "":
 		return misuse("--from and --last are for a balance that is added up: leave out --group")
+	case (from || last) && o.page != "":
+		return misuse("--from and --last choose the rows that are shown, and a page has all: leave out --page")
 	case (from || last) && o.output == "none":
 		return misuse("--from and --last choose the rows that are shown: leave out --output none")
 	}
@@ -122,14 +127,24 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 		return err
 	}
 	defer cluster.Close()
+	page, err := o.openPage(ctx, env, cluster, screen)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
 	config := consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
-		Report: o.cluster.report(screen)}
-	if o.output == "none" && o.count == 0 {
+		Handled: page.handled(), Report: page.reporting(o.cluster.report(screen))}
+	if o.output == "none" && o.count == 0 && page == nil {
 		return o.replay(ctx, cluster, config, screen)
 	}
-	view := &view{console: screen, strict: o.bad == "stop", count: o.count}
+	view := &view{console: screen, strict: o.bad == "stop", count: o.count, page: page}
 	book := bizum.NewBook(o.initial)
-	err = whileRead(ctx, screen, func(ctx context.Context) error { return o.show(ctx, cluster, config, view, book) })
+	run := func(ctx context.Context) error { return o.show(ctx, cluster, config, view, book) }
+	if o.output == "none" {
+		err = run(ctx)
+	} else {
+		err = whileRead(ctx, screen, run)
+	}
 	if err == nil || ctx.Err() != nil {
 		o.summary(screen, &balance.Replayed{Book: book,
 			Counts: balance.Counts{Booked: view.seen, Rejected: view.bad, Rounded: view.rounded}})
@@ -147,6 +162,7 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 	if err != nil {
 		return err
 	}
+	show, flush := view.page.rows(show, view.console.Flush)
 	config.Exit = config.Exit || o.last > 0
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
@@ -160,7 +176,7 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 		}
 	}
 	handle := view.checked(func(r *record.Record, p *bizum.Payment) error { return statement.Apply(r, *p) })
-	if err := topic.Run(ctx, handle, view.console.Flush); err != nil || ctx.Err() != nil {
+	if err := topic.Run(ctx, handle, flush); err != nil || ctx.Err() != nil {
 		return err // interrupted, the last rows so far would not be the last ones
 	}
 	return cmp.Or(statement.End(), view.console.Flush())

@@ -38,17 +38,24 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 		return err
 	}
 	defer cluster.Close()
+	page, err := o.openPage(ctx, env, cluster, screen)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
 	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0),
 		Exit: o.exit, Group: o.group, Counts: ledger.Ours, Now: env.Now,
-		Report: o.cluster.report(screen)})
+		Report: page.reporting(o.cluster.report(screen))})
 	if err != nil {
 		return consumer.Failure(err)
 	}
-	entries := &groupView{options: o, view: &view{console: screen}, accounts: make(map[int32]int),
+	entries := &groupView{options: o, view: &view{console: screen, page: page}, accounts: make(map[int32]int),
 		sole: make(map[int32]*bizum.Account)}
-	group, err := balance.OpenGroup(ctx, cluster, balance.GroupConfig{Topic: o.cluster.topic, Group: o.group,
+	config := balance.GroupConfig{Topic: o.cluster.topic, Group: o.group,
 		Initial: o.initial, Interval: o.interval, AcceptGap: o.gap, Strict: o.bad == "stop", Now: env.Now,
-		Report: screen.Report, Reserve: entries.reserve, Release: entries.release, Show: entries.show})
+		Report: page.reporting(screen.Report), Reserve: entries.reserve, Release: entries.release, Show: entries.show}
+	page.join(&config)
+	group, err := balance.OpenGroup(ctx, cluster, config)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
@@ -99,7 +106,8 @@ type groupView struct {
 // reserve reports whether an entry is to be shown, and whether that is within --count.
 func (v *groupView) reserve(account []byte) (wanted, room bool) {
 	o := v.options
-	if o.account != "" && string(account) != o.account || o.output == "none" && o.count == 0 {
+	unseen := o.output == "none" && o.count == 0 && v.view.page == nil
+	if unseen || o.account != "" && string(account) != o.account {
 		return false, true
 	}
 	v.mu.Lock()
@@ -141,6 +149,7 @@ func (v *groupView) show(c ledger.Committed) error {
 	if err := screen.Flush(); err != nil {
 		return err
 	}
+	v.view.page.committed(&c)
 	if o.count > 0 && v.shown == o.count {
 		return consumer.ErrDone
 	}

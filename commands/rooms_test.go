@@ -19,10 +19,11 @@ import (
 // leads says which of our rooms a room may import; a room is a folder, main.go's is ".".
 var leads = map[string][]string{
 	".": {"commands"},
-	"commands": {"commands/arguments", "commands/console", "bizum", "bizum/event", "bizum/record", "bizum/format", "bizum/archive",
+	"commands": {"commands/arguments", "commands/console", "commands/page", "bizum", "bizum/event", "bizum/record", "bizum/format", "bizum/archive",
 		"bizum/ledger", "bizum/kafka", "bizum/kafka/credentials", "bizum/kafka/properties", "bizum/consumer", "bizum/producer", "bizum/export", "bizum/balance",
 		"bizum/devbroker"},
 	"commands/arguments": {},
+	"commands/page":      {"bizum", "bizum/event", "bizum/format"},
 	"commands/console":   {"bizum", "bizum/event", "bizum/record", "bizum/format"},
 	"bizum":              {},
 	"bizum/record":       {},
@@ -51,6 +52,7 @@ var belongs = map[string]string{
 	"golang.org/x/term": "commands/console", "github.com/mattn": "commands/console",
 	"github.com/parquet-go": "bizum/format", "github.com/pierrec/lz4": "bizum/kafka/batch",
 	"github.com/xdg-go": "bizum/kafka", "github.com/magiconair": "bizum/kafka/properties",
+	"net/http": "commands/page", "github.com/prometheus": "commands/page",
 	"os/exec": "bizum/kafka/credentials", "os/signal": "main.go", "os.Exit": "main.go", "os.Args": "main.go",
 	"os.Stdout": "main.go", "os.Stderr": "main.go",
 	"fmt.Print": "main.go", "fmt.Println": "main.go", "fmt.Printf": "main.go",

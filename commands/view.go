@@ -32,6 +32,7 @@ type view struct {
 	console *console.Console
 	strict  bool  // end at the first rejected message
 	count   int64 // of bizums to show; 0: endless
+	page    *page // nil: there is none
 
 	seen, bad, rounded int64
 }
@@ -70,7 +71,7 @@ func (v *view) rejected(position record.Position, reason error, value []byte) er
 	if err := v.console.Flush(); err != nil { // so that it comes after what came before it
 		return err
 	}
-	v.console.Report(event.Rejected{Position: position, Reason: reason, Value: value})
+	v.page.reporting(v.console.Report)(event.Rejected{Position: position, Reason: reason, Value: value})
 	return nil
 }
 
