@@ -32,7 +32,7 @@ type pageFlag struct {
 }
 
 func newPageFlag(value *string, usage string) cli.Flag {
-	return &pageFlag{&cli.StringFlag{Name: "page", Destination: value, Usage: usage}, defaultPage}
+	return &pageFlag{&cli.StringFlag{Name: "page", Value: *value, Destination: value, Usage: usage}, defaultPage}
 }
 
 // page is a page that is served while a balance runs. All methods of a nil one do nothing.

@@ -34,7 +34,7 @@ func (b *Balance) routes(routes *http.ServeMux) {
 	}
 	routes.Handle("/events", b.stream)
 	routes.HandleFunc("/api/accounts", b.serveAccounts)
-	routes.HandleFunc("/api/accounts/{name}", func(w http.ResponseWriter, r *http.Request) {
+	routes.HandleFunc("/api/accounts/{name...}", func(w http.ResponseWriter, r *http.Request) {
 		b.serveAccount(w, r, r.PathValue("name"))
 	})
 }

@@ -214,9 +214,11 @@ function showBalance() {
   if (!fits) return;
   put('opening-label', page.about && page.about.group ? 'balance before this run' : d.accounts > 1 ? 'opening balances' : 'opening balance');
   put('opening', euros(d.balance - d.totals.received + d.totals.sent));
-  put('received', '+ ' + euros(d.totals.received));
-  put('sent', minus + ' ' + euros(d.totals.sent));
-  put('result', '= ' + euros(d.balance));
+  put('received-label', '+ received in ' + plural(d.totals.receipts, 'payment', 'payments'));
+  put('received', '+' + euros(d.totals.received));
+  put('sent-label', minus + ' sent in ' + plural(d.totals.sends, 'payment', 'payments'));
+  put('sent', minus + euros(d.totals.sent));
+  put('result', euros(d.balance));
 }
 
 function showLatest() {
@@ -331,8 +333,8 @@ function showTotals(id, list) {
     }
     const [label, bar] = li.children;
     label.firstElementChild.textContent = visible(x.name || '(none)');
-    label.lastElementChild.children[0].textContent = '+' + euros(x.received);
-    label.lastElementChild.children[1].textContent = minus + euros(x.sent);
+    label.lastElementChild.children[0].textContent = x.receipts ? '+' + euros(x.received) : '';
+    label.lastElementChild.children[1].textContent = x.sends ? minus + euros(x.sent) : '';
     bar.children[0].style.width = (x.received || 0) / most * 100 + '%';
     bar.children[1].style.width = (x.sent || 0) / most * 100 + '%';
   });
@@ -477,7 +479,7 @@ function stretch() {
   const now = page.now && page.now.state === 'ended' ? page.now.now : serverNow();
   if (view.range < 2 && steps.length === 0) steps = all.slice(-1);
   if (steps.length === 0) return null;
-  let from = now - spans[view.range], to = now;
+  let from = Math.max(now - spans[view.range], Math.min(all[0].at, now - 15e3)), to = now;
   if (view.range === 2) {
     from = all[0].at;
     const last = all[all.length - 1].at;
