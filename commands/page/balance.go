@@ -32,6 +32,7 @@ type Balance struct {
 	opened     int                   // accounts in the books
 	sum        bizum.Amount          // of all balances
 	sumOver    bool                  // which does not fit
+	net        bizum.Amount          // what payments have changed in it
 	partitions partitions
 	run        runState
 	latest     int64 // the last time in a line, in milliseconds
@@ -43,7 +44,7 @@ type Balance struct {
 	names    *totals
 	concepts *totals
 	known    accounts
-	line     *line // of the sum
+	line     *line // of net, so that an account which opens, or comes from a ledger, is no jump
 	rows     ring
 	rejected rejected
 	sent     sentRows
@@ -126,10 +127,11 @@ func (b *Balance) count(r *Row, known *account, now time.Time) {
 	if r.Opens {
 		b.opened++
 		b.add(r.Balance - change)
-		b.line.open(at, b.sum)
 	}
 	b.add(change)
-	b.line.set(at, b.sum)
+	b.line.open(at, b.net)
+	b.net += change
+	b.line.set(at, b.net)
 	b.payments.add(&r.Payment)
 	b.names.add(r.Name, &r.Payment)
 	b.concepts.add(r.Concept, &r.Payment)
@@ -235,7 +237,7 @@ func (b *Balance) recount() {
 		b.sumOver = b.sumOver || !fits
 		b.add(total)
 	}
-	b.line.set(b.timeOf(-1, b.config.Now()), b.sum)
+	b.line.open(b.timeOf(-1, b.config.Now()), b.net)
 }
 
 // Taken says that a partition was taken over, where it goes on, and the balances that its ledger has.

@@ -18,6 +18,7 @@ type digest struct {
 	State     state   `json:"state"`
 	Text      string  `json:"text,omitempty"`
 	Balance   *euros  `json:"balance"` // of all accounts; null: it does not fit
+	Base      euros   `json:"base"`    // to be added to the lines
 	Accounts  int     `json:"accounts"`
 	Only      *named  `json:"only,omitempty"` // the account, if there is one
 	Payments  int64   `json:"payments"`
@@ -31,7 +32,7 @@ type digest struct {
 	Partitions    []place           `json:"partitions"`
 	PartitionsAll int               `json:"partitionsAll"` // how many there are of ours
 	Rows          []json.RawMessage `json:"rows,omitempty"`
-	Lines         []*steps          `json:"lines"` // minute, hour, all; null: as before
+	Lines         []*steps          `json:"lines"` // minute, hour, all, less base; null: as before
 	Names         []total           `json:"names,omitempty"`
 	Concepts      []total           `json:"concepts,omitempty"`
 	Movers        []mover           `json:"movers,omitempty"`
@@ -140,7 +141,7 @@ func (b *Balance) snapshot(now time.Time) *digest {
 
 // now returns what is neither a list nor new.
 func (b *Balance) now(now time.Time) *digest {
-	d := &digest{Now: now.UnixMilli(), Accounts: b.opened, Payments: b.payments.payments(), Rejected: b.rejected.count,
+	d := &digest{Now: now.UnixMilli(), Base: euros(b.sum - b.net), Accounts: b.opened, Payments: b.payments.payments(), Rejected: b.rejected.count,
 		Rounded: b.rounded, Totals: totalOf("", &b.payments), PerSecond: b.pace.perSecond(now),
 		Lag: b.partitions.lag(), PartitionsAll: len(b.partitions.by), Partitions: []place{}}
 	d.State, d.Text = b.state(now)

@@ -206,7 +206,7 @@ function showBalance() {
   const shown = waiting ? '–' : euros(balance);
   put('balance', shown);
   $('balance').classList.toggle('debt', balance < 0);
-  $('balance').classList.toggle('long', shown.length > 16);
+  $('balance').style.setProperty('--characters', Math.max(shown.length, 8));
   document.title = waiting ? 'bizumctl' : shown + ' · bizumctl';
   showLatest();
   const fits = !view.account && d.accounts > 0 && d.balance !== null && d.totals.sent !== null;
@@ -214,9 +214,9 @@ function showBalance() {
   if (!fits) return;
   put('opening-label', page.about && page.about.group ? 'balance before this run' : d.accounts > 1 ? 'opening balances' : 'opening balance');
   put('opening', euros(d.balance - d.totals.received + d.totals.sent));
-  put('received-label', '+ received in ' + plural(d.totals.receipts, 'payment', 'payments'));
+  put('received-label', '+ received (' + number.format(d.totals.receipts) + ')');
   put('received', '+' + euros(d.totals.received));
-  put('sent-label', minus + ' sent in ' + plural(d.totals.sends, 'payment', 'payments'));
+  put('sent-label', minus + ' sent (' + number.format(d.totals.sends) + ')');
   put('sent', minus + euros(d.totals.sent));
   put('result', euros(d.balance));
 }
@@ -242,7 +242,7 @@ function incoming(row) { return row.tipo.startsWith('R'); }
 function showFigures() {
   const d = page.now;
   put('payments', d.payments >= 1e7 ? compact.format(d.payments) : number.format(d.payments));
-  put('payments-note', d.rounded ? number.format(d.rounded) + ' rounded to cents' : 'since this page’s run began');
+  put('payments-note', d.rounded ? number.format(d.rounded) + ' rounded to cents' : 'booked by this run');
   put('pace', rate(d.perSecond));
   put('lag', d.lag >= 1e7 ? compact.format(d.lag) : number.format(d.lag));
   put('rejected', number.format(d.rejected));
@@ -296,12 +296,12 @@ function rowOf(row, isNew) {
   }
   const came = incoming(row);
   const tr = make('tr', (isNew ? 'new ' : '') + (came ? 'came' : 'went'));
-  const who = make('td');
+  const who = make('td', 'who');
   who.append(make('span', 'name', row.nombre));
   if (row.concepto) who.append(make('span', 'concept', row.concepto));
   tr.append(make('td', 'time', shortTime(timeOf(row.timestamp))), make('td', 'col-account', row.cuenta), who,
-    make('td', 'number ' + (came ? 'in' : 'out'), (came ? '+' : minus) + euros(row.cantidad)),
-    make('td', 'number' + (row.saldo < 0 ? ' debt' : ''), euros(row.saldo)));
+    make('td', 'number amount ' + (came ? 'in' : 'out'), (came ? '+' : minus) + euros(row.cantidad)),
+    make('td', 'number after' + (row.saldo < 0 ? ' debt' : ''), euros(row.saldo)));
   return tr;
 }
 
@@ -486,9 +486,11 @@ function stretch() {
     to = now - last > Math.max(60e3, last - from) ? last : now;
     if (to - from < 1000) from = to - 1000;
   }
+  const base = view.account ? 0 : page.now.base;
   let first = 0;
   while (first < steps.length - 1 && steps[first + 1].at <= from) first++;
-  steps = steps.slice(first);
+  const shift = (v) => Math.round((v + base) * 100) / 100;
+  steps = steps.slice(first).map((p) => ({ at: p.at, low: shift(p.low), high: shift(p.high), last: shift(p.last) }));
   return { steps, from, to };
 }
 
