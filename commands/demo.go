@@ -35,7 +35,7 @@ func newDemo(env Env) *cli.Command {
 	return &cli.Command{
 		Name: "demo", Usage: "a broker, producers and the balance, in one command",
 		Description: examples("Runs an embedded broker, producers and balance. Other terminals can join in.",
-			"bizumctl demo                          with a live page, at http://"+defaultPage+"/",
+			"bizumctl demo                          and open http://"+defaultPage+"/",
 			"bizumctl demo --min-delay 10ms --max-delay 50ms --count 200"),
 		Flags: slices.Concat([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that the account opens with"},

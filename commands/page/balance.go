@@ -252,6 +252,9 @@ func (b *Balance) Taken(number int32, position int64, balances iter.Seq2[[]byte,
 	b.latest = max(b.latest, now.UnixMilli())
 	book := b.book(number)
 	for name, balance := range balances {
+		if b.config.Account != "" && b.config.Account != string(name) {
+			continue
+		}
 		book.Set(name, balance)
 		if known := b.known.find(name); known != nil && known.followed != nil {
 			known.partition, known.balance = number, balance

@@ -26,7 +26,7 @@ const (
 // Limits of what is healthy.
 const (
 	behindMax = 10 * time.Second // a payment may wait so long to be booked
-	awayMax   = 6 * time.Second  // the broker may be silent so long
+	awayMax   = 2 * time.Second  // the broker may be silent so long
 )
 
 // runState is what a run waits for, and when the broker last answered.
@@ -170,7 +170,7 @@ func (b *Balance) state(now time.Time) (s state, text string) {
 	switch {
 	case b.run.ended:
 		return ended, "the run has ended"
-	case b.run.away != nil && now.Sub(b.run.answered) >= awayMax/2:
+	case b.run.away != nil && now.Sub(b.run.answered) >= awayMax:
 		return away, "the broker is away: " + oneLine(b.run.away.Error())
 	case b.run.waits != "":
 		return waiting, oneLine(b.run.waits)
