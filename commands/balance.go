@@ -134,17 +134,12 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	defer page.Close()
 	config := consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
 		Handled: page.handled(), Report: page.reporting(o.cluster.report(screen))}
-	if o.output == "none" && o.count == 0 && page == nil {
-		return o.replay(ctx, cluster, config, screen)
+	if o.output == "none" && o.count == 0 {
+		return o.replay(ctx, cluster, config, screen, page)
 	}
 	view := &view{console: screen, strict: o.bad == "stop", count: o.count, page: page}
 	book := bizum.NewBook(o.initial)
-	run := func(ctx context.Context) error { return o.show(ctx, cluster, config, view, book) }
-	if o.output == "none" {
-		err = run(ctx)
-	} else {
-		err = whileRead(ctx, screen, run)
-	}
+	err = whileRead(ctx, screen, func(ctx context.Context) error { return o.show(ctx, cluster, config, view, book) })
 	if err == nil || ctx.Err() != nil {
 		o.summary(screen, &balance.Replayed{Book: book,
 			Counts: balance.Counts{Booked: view.seen, Rejected: view.bad, Rounded: view.rounded}})
@@ -184,13 +179,14 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 
 // replay shows only the closing balances.
 func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, config consumer.Config,
-	screen *console.Console) error {
+	screen *console.Console, page *page) error {
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return o.nothing(screen, consumer.Failure(err))
 	}
 	replayed, err := balance.Replay(ctx, topic,
-		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report})
+		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Watch: page.watch(),
+			Report: page.reporting(screen.Report)})
 	if o.exit && ctx.Err() != nil {
 		screen.Noticef("interrupted before the topic's end: what follows is of a part of it")
 	}

@@ -38,9 +38,13 @@ func newPageFlag(value *string, usage string) cli.Flag {
 // page is a page that is served while a balance runs. All methods of a nil one do nothing.
 type page struct {
 	*pages.Balance
-	server *pages.Server
-	stop   context.CancelFunc
-	asking sync.WaitGroup
+	account string // the only one that is shown; "": all are
+	server  *pages.Server
+	stop    context.CancelFunc
+	asking  sync.WaitGroup
+
+	adding sync.Mutex
+	buffer []pages.Row // used again
 }
 
 // openPage serves a page if one is asked for.
@@ -49,7 +53,7 @@ func (o *balanceOptions) openPage(ctx context.Context, env Env, cluster *kafka.C
 	if o.page == "" {
 		return nil, nil
 	}
-	p := &page{Balance: pages.NewBalance(pages.BalanceConfig{Topic: o.cluster.topic, Group: o.group, Account: o.account,
+	p := &page{account: o.account, Balance: pages.NewBalance(pages.BalanceConfig{Topic: o.cluster.topic, Group: o.group, Account: o.account,
 		Initial: o.initial, Version: env.Version, Now: env.Now})}
 	metrics := pages.NewMetrics(env.Version)
 	p.Figures(metrics)
@@ -179,6 +183,14 @@ func (p *page) rows(show func(*record.Record, *bizum.Entry) error, flush func() 
 		}
 }
 
+// watch returns what shows the page a topic that is added up; nil if there is no page.
+func (p *page) watch() *balance.Watch {
+	if p == nil {
+		return nil
+	}
+	return &balance.Watch{Booked: p.booked, Handled: p.Moved}
+}
+
 // join has a group tell the page what it takes over and commits.
 func (p *page) join(config *balance.GroupConfig) {
 	if p == nil {
@@ -193,10 +205,19 @@ func (p *page) committed(c *ledger.Committed) {
 	if p == nil {
 		return
 	}
-	rows := p.Rows()
-	for i := range c.Entries {
-		e := &c.Entries[i]
-		rows.Add(&e.Entry, c.Partition, e.Offset, e.Timestamp)
+	p.booked(c.Partition, c.Entries)
+}
+
+// booked shows the page entries of a partition.
+func (p *page) booked(partition int32, entries []ledger.Entry) {
+	p.adding.Lock() // the partitions of a group commit side by side
+	defer p.adding.Unlock()
+	rows := p.buffer[:0]
+	for i := range entries {
+		if e := &entries[i]; p.account == "" || p.account == string(e.Account) {
+			rows = append(rows, pages.Row{Entry: e.Entry, Partition: partition, Offset: e.Offset, Timestamp: e.Timestamp})
+		}
 	}
-	rows.Flush()
+	p.Add(rows)
+	p.buffer = rows
 }

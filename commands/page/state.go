@@ -25,8 +25,8 @@ const (
 
 // Limits of what is healthy.
 const (
-	behindMax = 10 * time.Second // a payment may wait so long to be booked
-	awayMax   = 2 * time.Second  // the broker may be silent so long
+	behindMax = 10 * time.Second        // a payment may wait so long to be booked
+	awayMax   = 1500 * time.Millisecond // the broker may be silent so long
 )
 
 // runState is what a run waits for, and when the broker last answered.
