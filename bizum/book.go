@@ -253,8 +253,8 @@ func (b *Book) merge(account []byte, hash uint32, balance Amount) error {
 	return nil
 }
 
-// all goes through the accounts, in no order. A name is good until the next one.
-func (b *Book) all(yield func(account []byte, balance Amount) bool) {
+// All goes through the accounts, in no order. A name is good until the next one.
+func (b *Book) All(yield func(account []byte, balance Amount) bool) {
 	for s := range b.table.all {
 		if !yield(s.account(), s.balance) {
 			return
@@ -272,7 +272,7 @@ func (b *Book) Len() int { return b.table.used + len(b.long) }
 
 // Total returns what all accounts own together, and reports whether it fits an Amount.
 func (b *Book) Total() (sum Amount, fits bool) {
-	for _, balance := range b.all {
+	for _, balance := range b.All {
 		if sum, fits = sum.Add(balance); !fits {
 			return 0, false
 		}
@@ -283,7 +283,7 @@ func (b *Book) Total() (sum Amount, fits bool) {
 // Accounts lists the accounts, sorted by name.
 func (b *Book) Accounts() []Account {
 	list := make([]Account, 0, b.Len())
-	for name, balance := range b.all {
+	for name, balance := range b.All {
 		list = append(list, Account{string(name), balance})
 	}
 	slices.SortFunc(list, func(a, b Account) int { return strings.Compare(a.Name, b.Name) })

@@ -34,6 +34,8 @@ type balanceOptions struct {
 	safe     bool // csv in which spreadsheets find no formula
 	bad      string
 	group    string
+	page     string        // address to serve a page at; "": none
+	port     bool          // another port will do where that of the page is taken
 	interval time.Duration // between commits, in a group
 	gap      bool
 }
@@ -73,6 +75,7 @@ func newBalance(env Env) *cli.Command {
 				Usage: "`TIME` between two commits to the ledger"},
 			&cli.BoolFlag{Name: "accept-gap", Destination: &o.gap,
 				Usage: "go on where messages are gone before they were booked"},
+			flags.Page(&o.page, "serve a live page, and metrics, at `[ADDRESS]`; alone: "+defaultPage),
 		}, o.cluster.Flags()...),
 		Action: func(c *cli.Context) error {
 			screen := newConsole(env, o.cluster.Speech)
@@ -115,6 +118,8 @@ func (o *balanceOptions) checkRows(c *cli.Context) error {
 		return misuse.Errorf("--last, --from and --count choose other rows: give one of them")
 	case (from || last) && o.group != "":
 		return misuse.Errorf("--from and --last are for a balance that is added up: leave out --group")
+	case (from || last) && o.page != "":
+		return misuse.Errorf("--from and --last choose the rows that are shown, and a page has all: leave out --page")
 	case (from || last) && o.output == "none":
 		return misuse.Errorf("--from and --last choose the rows that are shown: leave out --output none")
 	}
@@ -130,14 +135,22 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 		return err
 	}
 	defer cluster.Close()
-	config := consumer.Config{Topic: o.cluster.Topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
-		Report: report(&o.cluster, screen)}
-	if o.output == "none" && o.count == 0 {
-		return o.replay(ctx, cluster, config, screen)
+	page, err := o.openPage(ctx, env, cluster, screen)
+	if err != nil {
+		return err
 	}
-	shown := &view.View{Console: screen, Strict: o.bad == "stop", Count: o.count, Report: screen.Report}
+	defer page.Close()
+	config := consumer.Config{Topic: o.cluster.Topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
+		Handled: page.handled(), Report: page.reporting(report(&o.cluster, screen))}
+	if o.output == "none" && o.count == 0 {
+		return o.replay(ctx, cluster, config, screen, page)
+	}
+	shown := &view.View{Console: screen, Strict: o.bad == "stop", Count: o.count,
+		Report: page.reporting(screen.Report)}
 	book := bizum.NewBook(o.initial)
-	err = view.WhileRead(ctx, screen, func(ctx context.Context) error { return o.show(ctx, cluster, config, shown, book) })
+	err = view.WhileRead(ctx, screen, func(ctx context.Context) error {
+		return o.show(ctx, cluster, config, shown, book, page)
+	})
 	if err == nil || ctx.Err() != nil {
 		view.Closing(screen, o.account, &balance.Replayed{Book: book,
 			Counts: balance.Counts{Booked: shown.Shown, Rejected: shown.Rejected, Rounded: shown.Rounded}})
@@ -150,11 +163,12 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 
 // show shows the balance after every bizum.
 func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config, shown *view.View,
-	book *bizum.Book) error {
+	book *bizum.Book, page *page) error {
 	show, err := view.Entries(shown.Console, o.shown())
 	if err != nil {
 		return err
 	}
+	show, flush := page.rows(show, shown.Console.Flush)
 	config.Exit = config.Exit || o.last > 0
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
@@ -168,7 +182,7 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 		}
 	}
 	handle := shown.Checked(func(r *record.Record, p *bizum.Payment) error { return statement.Apply(r, *p) })
-	if err := topic.Run(ctx, handle, shown.Console.Flush); err != nil || ctx.Err() != nil {
+	if err := topic.Run(ctx, handle, flush); err != nil || ctx.Err() != nil {
 		return err // interrupted, the last rows so far would not be the last ones
 	}
 	return cmp.Or(statement.End(), shown.Console.Flush())
@@ -176,13 +190,14 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 
 // replay shows only the closing balances.
 func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, config consumer.Config,
-	screen *console.Console) error {
+	screen *console.Console, page *page) error {
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return o.nothing(screen, consumer.Failure(err))
 	}
 	replayed, err := balance.Replay(ctx, topic,
-		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report})
+		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Watch: page.watch(),
+			Report: page.reporting(screen.Report)})
 	if o.exit && ctx.Err() != nil {
 		screen.Noticef("interrupted before the topic's end: what follows is of a part of it")
 	}

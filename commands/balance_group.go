@@ -32,20 +32,27 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 		return err
 	}
 	defer cluster.Close()
+	page, err := o.openPage(ctx, env, cluster, screen)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
 	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.Topic, From: consumer.Offset(0),
 		Exit: o.exit, Group: o.group, Counts: ledger.Ours, Now: env.Now,
-		Report: report(&o.cluster, screen)})
+		Report: page.reporting(report(&o.cluster, screen))})
 	if err != nil {
 		return consumer.Failure(err)
 	}
 	entries, err := view.NewGroup(screen, view.GroupConfig{Topic: o.cluster.Topic, Count: o.count, Output: o.shown(),
-		Report: screen.Report})
+		Report: page.reporting(screen.Report), Watch: page.watchGroup()})
 	if err != nil {
 		return err
 	}
-	group, err := balance.OpenGroup(ctx, cluster, balance.GroupConfig{Topic: o.cluster.Topic, Group: o.group,
+	config := balance.GroupConfig{Topic: o.cluster.Topic, Group: o.group,
 		Initial: o.initial, Interval: o.interval, AcceptGap: o.gap, Strict: o.bad == "stop", Now: env.Now,
-		Report: screen.Report, Reserve: entries.Reserve, Release: entries.Release, Show: entries.Show})
+		Report: page.reporting(screen.Report), Reserve: entries.Reserve, Release: entries.Release, Show: entries.Show}
+	page.join(&config)
+	group, err := balance.OpenGroup(ctx, cluster, config)
 	if err != nil {
 		return interrupted(ctx, err)
 	}

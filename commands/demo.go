@@ -29,15 +29,17 @@ type demoOptions struct {
 	count     int64
 	listen    string
 	asked     bool // for that address, and no other
+	page      string
+	askedPage bool
 }
 
 func newDemo(env Env) *cli.Command {
 	o := demoOptions{speech: settings.DefaultSpeech(), initial: defaultBalance().initial, producers: 2,
-		pauses: defaultPauses(), listen: defaultListen}
+		pauses: defaultPauses(), listen: defaultListen, page: defaultPage}
 	return &cli.Command{
 		Name: "demo", Usage: "a broker, producers and the balance, in one command",
 		Description: help.Examples("Runs an embedded broker, producers and balance. Other terminals can join in.",
-			"bizumctl demo",
+			"bizumctl demo                          and open http://"+defaultPage+"/",
 			"bizumctl demo --min-delay 10ms --max-delay 50ms --count 200"),
 		Flags: slices.Concat([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that the account opens with"},
@@ -45,9 +47,10 @@ func newDemo(env Env) *cli.Command {
 		}, o.pauses.flags(), []cli.Flag{
 			flags.Count(&o.count, "stop after `N` bizums of all producers together"),
 			listenFlag(&o.listen),
+			flags.Page(&o.page, "serve the live page, and metrics, at `[ADDRESS]`"),
 		}, o.speech.Flags()),
 		Action: func(c *cli.Context) error {
-			o.asked = c.IsSet("listen")
+			o.asked, o.askedPage = c.IsSet("listen"), c.IsSet("page")
 			return o.run(c.Context, env, newConsole(env, o.speech))
 		},
 	}
@@ -83,6 +86,7 @@ func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console)
 	failed := o.produce(ctx, env, cluster, stop)
 	balance := defaultBalance()
 	balance.cluster, balance.initial, balance.count = cluster, o.initial, o.count
+	balance.page, balance.port = o.page, !o.askedPage
 	err = balance.run(ctx, env, screen)
 	stop()
 	if producing := failed(); producing != nil {

@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"start": plain(start), "await": plain(await), "signal": plain(kill), "finish": plain(finish),
-			"broker": plain(restart), "repeat": plain(repeat),
+			"broker": plain(restart), "repeat": plain(repeat), "page": plain(getPage),
 		},
 	})
 }

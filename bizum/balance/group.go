@@ -34,6 +34,11 @@ type GroupConfig struct {
 	Reserve func(account []byte) (wanted, room bool)
 	Release func(entries int)
 	Show    func(ledger.Committed) error
+
+	// For who looks on, from several goroutines; each may be nil. Joined is called with the partitions of each session.
+	Joined    func(partitions []int32)
+	Taken     func(partition int32, position int64, book *bizum.Book)
+	Committed func(partition int32, position int64, took time.Duration)
 }
 
 // Group is a member of a group that keeps a ledger.
@@ -133,7 +138,7 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 	c := g.config
 	l := &ledger.Ledger{Heading: g.heading, Topics: g.topics, Interval: c.Interval, AcceptGap: c.AcceptGap,
 		Strict: c.Strict, Now: c.Now, PartitionOf: kafka.PartitionOf, Ready: session.taken, Stop: topic.StopOf,
-		Reserve: c.Reserve, Release: c.Release, Report: c.Report,
+		Reserve: c.Reserve, Release: c.Release, Taken: c.Taken, Committed: c.Committed, Report: c.Report,
 		Show: func(committed ledger.Committed) error {
 			topic.Seen()
 			topic.Committed(committed.Partition, committed.Position)
@@ -141,6 +146,9 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 		}}
 	joined := func(partitions []int32) {
 		l.Retain(partitions)
+		if c.Joined != nil {
+			c.Joined(partitions)
+		}
 		if len(partitions) > 0 {
 			topic.WaitFor(event.WaitingForLedger{Group: c.Group, Topic: c.Topic})
 		}

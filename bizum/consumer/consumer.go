@@ -53,6 +53,9 @@ type Config struct {
 	// Counts reports whether a position that the group has committed, with this metadata, is of this work; nil: it is.
 	Counts func(metadata string) bool
 
+	// Handled, if set, is called when Run has handled a partition up to a position, from its one goroutine.
+	Handled func(partition int32, position int64)
+
 	Now    func() time.Time
 	Report func(event.Event) // called from several goroutines
 }

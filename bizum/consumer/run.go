@@ -147,6 +147,9 @@ func (c *Consumer) handleAll(ctx context.Context, handle func(*record.Record) er
 				return flushed
 			}
 			positions[d.Partition] = position
+			if c.config.Handled != nil {
+				c.config.Handled(d.Partition, position)
+			}
 			d.settled <- settlement{position, int64(seen), position >= c.StopOf(d.Partition)}
 			if err != nil {
 				return err

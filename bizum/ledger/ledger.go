@@ -130,6 +130,11 @@ type Ledger struct {
 
 	// Ready is called when a partition was taken over.
 	Ready func(partition int32)
+	// Taken, if set, is called when a partition was taken over, before anything of it is booked: with the position at which
+	// it goes on, and the book of the balances that the ledger has, good during the call.
+	Taken func(partition int32, position int64, book *bizum.Book)
+	// Committed, if set, is called after each commit, also of nothing but a position, with how long it took.
+	Committed func(partition int32, position int64, took time.Duration)
 	// Report is called with what a person should know of a partition.
 	Report func(event.Event)
 	// Reserve reports whether an entry of an account is wanted in Show, and whether there is room for it; nil: none is

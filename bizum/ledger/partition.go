@@ -59,6 +59,9 @@ func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) 
 		return err
 	}
 	p.reportStart()
+	if l.Taken != nil {
+		l.Taken(number, p.position, p.state.book)
+	}
 	l.Ready(number)
 	for {
 		err := p.book(ctx, steps)
@@ -213,6 +216,7 @@ func (p *partition) commit(ctx context.Context) error {
 	if !p.open && p.position == p.committed {
 		return nil
 	}
+	began := p.ledger.Now()
 	if err := p.output.Flush(ctx); err != nil {
 		return p.failed(err)
 	}
@@ -231,6 +235,9 @@ func (p *partition) commit(ctx context.Context) error {
 		p.uncertain = true
 	}
 	p.open, p.committed, p.last = false, p.position, p.ledger.Now()
+	if p.ledger.Committed != nil {
+		p.ledger.Committed(p.number, p.committed, p.last.Sub(began))
+	}
 	return p.show() //mutant:show
 }
 

@@ -12,6 +12,7 @@ import (
 type Flag struct {
 	Names  []string // without dashes; the first one is what Line calls it
 	Switch bool     // it stands alone, without a value
+	Bare   string   // the value that it has when it stands alone; "": it needs one
 }
 
 // Line is a command line that was read.
@@ -155,8 +156,12 @@ func (r *reader) joined(arg string) error {
 	return nil
 }
 
-// next takes the next argument as a flag's value. One that is a flag itself shows that the value was forgotten.
+// next takes the next argument as a flag's value. One that is a flag itself shows that the value was forgotten, or left
+// out where it may be.
 func (r *reader) next(f Flag, shown string) error {
+	if f.Bare != "" && (len(r.args) == 0 || strings.HasPrefix(r.args[0], "-")) {
+		return r.put(f, shown, f.Bare)
+	}
 	if len(r.args) == 0 {
 		return &MissingError{Flag: shown}
 	}

@@ -2,6 +2,7 @@ package arguments_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +173,27 @@ func TestNear(t *testing.T) {
 	} {
 		if got := arguments.Near(typed, names); got != want {
 			t.Errorf("flag %q: %q, want %q", typed, got, want)
+		}
+	}
+}
+
+// A flag whose value may be left out takes the next argument, unless that is a flag.
+func TestBare(t *testing.T) {
+	flags := []arguments.Flag{{Names: []string{"page"}, Bare: "localhost:8080"}, {Names: []string{"exit", "e"}, Switch: true}}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--page"}, "[--page=localhost:8080]"},
+		{[]string{"--page", "--exit"}, "[--page=localhost:8080 --exit]"},
+		{[]string{"--page", "-e"}, "[--page=localhost:8080 --exit]"},
+		{[]string{"--page", "here:1", "-e"}, "[--page=here:1 --exit]"},
+		{[]string{"--page=here:1"}, "[--page=here:1]"},
+		{[]string{"--page", "--", "x"}, "[--page=localhost:8080 -- x]"},
+	} {
+		line, err := arguments.Read(c.args, flags)
+		if err != nil || fmt.Sprint(line.Args()) != c.want {
+			t.Errorf("%q: %q, %v; want %s", c.args, line.Args(), err, c.want)
 		}
 	}
 }

@@ -78,7 +78,11 @@ func Help() cli.Flag {
 func Of(flags []cli.Flag) (all []arguments.Flag) {
 	for _, f := range flags {
 		_, isSwitch := f.(*cli.BoolFlag)
-		all = append(all, arguments.Flag{Names: f.Names(), Switch: isSwitch})
+		one := arguments.Flag{Names: f.Names(), Switch: isSwitch}
+		if o, ok := f.(*optional); ok {
+			one.Bare = o.bare
+		}
+		all = append(all, one)
 	}
 	return all
 }

@@ -18,6 +18,8 @@ type GroupConfig struct {
 	Count  int64 // of entries to show; 0: endless
 	Output Output
 	Report func(event.Event) // of what is rejected
+	// Watch, unless nil, is called with the entries that were shown, of which then none is left out.
+	Watch func(partition int32, entries []ledger.Entry)
 }
 
 // Group shows what a ledger commits. Several partitions do so at once.
@@ -43,7 +45,8 @@ func NewGroup(screen *console.Console, c GroupConfig) (*Group, error) {
 // Reserve reports whether an entry is to be shown, and whether that is within the count.
 func (v *Group) Reserve(account []byte) (wanted, room bool) {
 	output, count := &v.config.Output, v.config.Count
-	if output.Account != "" && string(account) != output.Account || output.Name == "none" && count == 0 {
+	unseen := output.Name == "none" && count == 0 && v.config.Watch == nil
+	if unseen || output.Account != "" && string(account) != output.Account {
 		return false, true
 	}
 	v.mu.Lock()
@@ -86,6 +89,9 @@ func (v *Group) Show(c ledger.Committed) error {
 	}
 	if err := screen.Flush(); err != nil {
 		return err
+	}
+	if v.config.Watch != nil {
+		v.config.Watch(c.Partition, c.Entries)
 	}
 	if v.config.Count > 0 && v.shown == v.config.Count {
 		return consumer.ErrDone
