@@ -31,6 +31,7 @@ type balanceOptions struct {
 	bad      string
 	group    string
 	page     string        // address to serve a page at; "": none
+	plot     string        // file to draw the balance into; "": none
 	port     bool          // another port will do where that of the page is taken
 	interval time.Duration // between commits, in a group
 	gap      bool
@@ -71,6 +72,8 @@ func newBalance(env Env) *cli.Command {
 				Usage: "`TIME` between two commits to the ledger"},
 			&cli.BoolFlag{Name: "accept-gap", Destination: &o.gap,
 				Usage: "go on where messages are gone before they were booked"},
+			&cli.StringFlag{Name: "plot", Destination: &o.plot,
+				Usage: "when the run ends, draw the balance into `FILE`, .svg or .png"},
 			newPageFlag(&o.page, "serve a live page, and metrics, at `[ADDRESS]`; alone: "+defaultPage),
 		}, o.cluster.flags()...),
 		Action: func(c *cli.Context) error {
@@ -110,6 +113,8 @@ func (o *balanceOptions) checkRows(c *cli.Context) error {
 		return misuse("--last, --from and --count choose other rows: give one of them")
 	case (from || last) && o.group != "":
 		return misuse("--from and --last are for a balance that is added up: leave out --group")
+	case (from || last) && o.plot != "":
+		return misuse("--from and --last choose the rows that are shown, and a picture has all: leave out --plot")
 	case (from || last) && o.page != "":
 		return misuse("--from and --last choose the rows that are shown, and a page has all: leave out --page")
 	case (from || last) && o.output == "none":
@@ -120,6 +125,9 @@ func (o *balanceOptions) checkRows(c *cli.Context) error {
 
 func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.checkPlot(); err != nil {
 		return err
 	}
 	cluster, err := o.cluster.open(ctx, env, screen)
@@ -134,10 +142,11 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	defer page.Close()
 	config := consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
 		Handled: page.handled(), Report: page.reporting(o.cluster.report(screen))}
+	picture := o.newPicture(env.Now)
 	if o.output == "none" && o.count == 0 && page == nil {
-		return o.replay(ctx, cluster, config, screen)
+		return picture.drawn(ctx, screen, o.replay(ctx, cluster, config, screen, picture))
 	}
-	view := &view{console: screen, strict: o.bad == "stop", count: o.count, page: page}
+	view := &view{console: screen, strict: o.bad == "stop", count: o.count, page: page, picture: picture}
 	book := bizum.NewBook(o.initial)
 	run := func(ctx context.Context) error { return o.show(ctx, cluster, config, view, book) }
 	if o.output == "none" {
@@ -150,9 +159,9 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 			Counts: balance.Counts{Booked: view.seen, Rejected: view.bad, Rounded: view.rounded}})
 	}
 	if err == nil && ctx.Err() == nil {
-		return o.missing(book)
+		err = o.missing(book)
 	}
-	return err
+	return picture.drawn(ctx, screen, err)
 }
 
 // show shows the balance after every bizum.
@@ -162,7 +171,7 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 	if err != nil {
 		return err
 	}
-	show, flush := view.page.rows(show, view.console.Flush)
+	show, flush := view.page.rows(view.picture.rows(show), view.console.Flush)
 	config.Exit = config.Exit || o.last > 0
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
@@ -184,13 +193,14 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 
 // replay shows only the closing balances.
 func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, config consumer.Config,
-	screen *console.Console) error {
+	screen *console.Console, picture *picture) error {
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return o.nothing(screen, consumer.Failure(err))
 	}
 	replayed, err := balance.Replay(ctx, topic,
-		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report})
+		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report,
+			Moved: picture.moved()})
 	if o.exit && ctx.Err() != nil {
 		screen.Noticef("interrupted before the topic's end: what follows is of a part of it")
 	}

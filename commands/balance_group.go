@@ -27,6 +27,9 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.checkPlot(); err != nil {
+		return err
+	}
 	if o.interval < commitIntervalMin || o.interval > commitIntervalMax {
 		return misuse("--commit-interval %v: want %v to %v", o.interval, commitIntervalMin, commitIntervalMax)
 	}
@@ -49,8 +52,9 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if err != nil {
 		return consumer.Failure(err)
 	}
-	entries := &groupView{options: o, view: &view{console: screen, page: page}, accounts: make(map[int32]int),
-		sole: make(map[int32]*bizum.Account)}
+	picture := o.newPicture(env.Now)
+	entries := &groupView{options: o, view: &view{console: screen, page: page, picture: picture},
+		accounts: make(map[int32]int), sole: make(map[int32]*bizum.Account)}
 	config := balance.GroupConfig{Topic: o.cluster.topic, Group: o.group,
 		Initial: o.initial, Interval: o.interval, AcceptGap: o.gap, Strict: o.bad == "stop", Now: env.Now,
 		Report: page.reporting(screen.Report), Reserve: entries.reserve, Release: entries.release, Show: entries.show}
@@ -68,11 +72,10 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	} else {
 		err = whileRead(ctx, screen, run)
 	}
-	if err != nil {
-		return newLedger(err)
+	if err == nil {
+		entries.summary()
 	}
-	entries.summary()
-	return nil
+	return picture.drawn(ctx, screen, newLedger(err))
 }
 
 func checkGroup(topic, name string) error {
@@ -106,7 +109,7 @@ type groupView struct {
 // reserve reports whether an entry is to be shown, and whether that is within --count.
 func (v *groupView) reserve(account []byte) (wanted, room bool) {
 	o := v.options
-	unseen := o.output == "none" && o.count == 0 && v.view.page == nil
+	unseen := o.output == "none" && o.count == 0 && v.view.page == nil && v.view.picture == nil
 	if unseen || o.account != "" && string(account) != o.account {
 		return false, true
 	}
@@ -150,6 +153,7 @@ func (v *groupView) show(c ledger.Committed) error {
 		return err
 	}
 	v.view.page.committed(&c)
+	v.view.picture.committed(&c)
 	if o.count > 0 && v.shown == o.count {
 		return consumer.ErrDone
 	}

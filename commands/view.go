@@ -30,9 +30,10 @@ func whileRead(ctx context.Context, screen *console.Console, run func(ctx contex
 // view counts what is shown of a topic, and what is rejected.
 type view struct {
 	console *console.Console
-	strict  bool  // end at the first rejected message
-	count   int64 // of bizums to show; 0: endless
-	page    *page // nil: there is none
+	strict  bool     // end at the first rejected message
+	count   int64    // of bizums to show; 0: endless
+	picture *picture // of what is shown; nil: none
+	page    *page    // nil: there is none
 
 	seen, bad, rounded int64
 }
