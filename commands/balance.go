@@ -177,6 +177,7 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 	if err != nil {
 		return consumer.Failure(err)
 	}
+	defer view.console.Follow(topic.Progress)()
 	statement := &balance.Statement{Book: book, Account: o.account, Last: o.last,
 		Show: func(r *record.Record, e *bizum.Entry) error { return view.shown(show(r, e)) }}
 	if o.from.text != "" {
@@ -198,9 +199,11 @@ func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, con
 	if err != nil {
 		return o.nothing(screen, consumer.Failure(err))
 	}
+	followed := screen.Follow(topic.Progress)
 	replayed, err := balance.Replay(ctx, topic,
 		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report,
 			Moved: picture.moved()})
+	followed()
 	if o.exit && ctx.Err() != nil {
 		screen.Noticef("interrupted before the topic's end: what follows is of a part of it")
 	}

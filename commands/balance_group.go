@@ -66,7 +66,10 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if entries.row, err = o.shower(screen); err != nil {
 		return err
 	}
-	run := func(ctx context.Context) error { return group.Run(ctx, topic) }
+	run := func(ctx context.Context) error {
+		defer screen.Follow(topic.Progress)()
+		return group.Run(ctx, topic)
+	}
 	if o.output == "none" {
 		err = run(ctx)
 	} else {
@@ -157,7 +160,7 @@ func (v *groupView) show(c ledger.Committed) error {
 	if o.count > 0 && v.shown == o.count {
 		return consumer.ErrDone
 	}
-	if o.output == "none" && screen.ProgressDue() {
+	if o.output == "none" && !o.exit && screen.ProgressDue() {
 		screen.ShowProgress(v.booked())
 	}
 	return nil

@@ -127,6 +127,7 @@ func (o *consumeOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 	if err != nil {
 		return consumer.Failure(err)
 	}
+	defer view.console.Follow(topic.Progress)()
 	return topic.Run(ctx, show, view.console.Flush)
 }
 

@@ -67,7 +67,8 @@ func (f frame) x(at int64) float64 {
 	if f.to == f.from {
 		return left
 	}
-	return left + plotWidth*float64(at-f.from)/float64(f.to-f.from)
+	const stub = 8 // so that the last step is seen, too
+	return left + (plotWidth-stub)*float64(at-f.from)/float64(f.to-f.from)
 }
 
 func (f frame) y(a bizum.Amount) float64 {
@@ -104,9 +105,10 @@ func firstStep(low, step bizum.Amount) bizum.Amount {
 
 // amountStep returns the smallest of 1, 2, 5, 10, 20 and so on that is not smaller.
 func amountStep(atLeast uint64) bizum.Amount {
+	const largest = 5e18 // that is an Amount, and enough for all of them
 	for unit := bizum.Amount(1); ; unit *= 10 {
 		for _, factor := range [...]bizum.Amount{1, 2, 5} {
-			if step := unit * factor; uint64(step) >= atLeast || unit >= math.MaxInt64/50 {
+			if step := unit * factor; uint64(step) >= atLeast || step == largest {
 				return step
 			}
 		}
