@@ -13,6 +13,11 @@ import (
 
 	"bizumctl/commands/arguments"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/help"
+	"bizumctl/commands/hints"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/settings"
 )
 
 // Env is the outside world.
@@ -24,6 +29,11 @@ type Env struct {
 	LookupEnv       func(string) (string, bool)
 	Version         string // "": the one that the build knows
 	ConfigDir       string // of the user; "": there is none
+}
+
+// settings returns what settings are looked up in.
+func (e Env) settings() settings.Environment {
+	return settings.Environment{LookupEnv: e.LookupEnv, ConfigDir: e.ConfigDir, Version: e.Version}
 }
 
 // Exit codes.
@@ -57,23 +67,32 @@ func Run(ctx context.Context, env Env, args []string) int {
 	if err == nil || errors.Is(err, console.ErrClosedPipe) {
 		return done
 	}
-	ended := commandError{speech: defaultSpeech()}
+	ended := commandError{speech: settings.DefaultSpeech()}
 	_ = errors.As(err, &ended)
-	newConsole(env, ended.speech).Error(err, hint(err, ended.place))
-	if errors.As(err, new(misuseError)) {
+	newConsole(env, ended.speech).Error(err, hints.Of(err, ended.place))
+	if errors.As(err, new(misuse.Error)) {
 		return misused
 	}
 	return failed
 }
 
+// commandError is the error of a command, with how it wants to be shown, and where it has worked.
+type commandError struct {
+	error
+	speech settings.Speech
+	place  hints.Place
+}
+
+func (e commandError) Unwrap() error { return e.error }
+
 // newConsole makes a console of the outside world's streams.
-func newConsole(env Env, s speech) *console.Console {
+func newConsole(env Env, s settings.Speech) *console.Console {
 	getenv := func(name string) string {
 		value, _ := env.LookupEnv(name)
 		return value
 	}
 	return console.New(console.Options{Stdout: env.Stdout, Stderr: env.Stderr, Now: env.Now, Getenv: getenv,
-		Color: console.Color(s.color), Quiet: s.quiet})
+		Color: console.Color(s.Color), Quiet: s.Quiet})
 }
 
 func newApp(env Env) *cli.App {
@@ -84,14 +103,14 @@ func newApp(env Env) *cli.App {
 		Reader:      env.Stdin,
 		Writer:      env.Stdout,
 		ErrWriter:   env.Stderr,
-		HideHelp:    true, // helpFlag and a version flag of our own are there instead
+		HideHelp:    true, // a help flag and a version flag of our own are there instead
 		HideVersion: true,
-		Flags: []cli.Flag{helpFlag(), &cli.BoolFlag{Name: "version", Aliases: []string{"v"},
+		Flags: []cli.Flag{flags.Help(), &cli.BoolFlag{Name: "version", Aliases: []string{"v"},
 			Usage: "print the version"}},
 		ExitErrHandler: func(*cli.Context, error) {}, // Run returns the code; the library would end the process
 		Commands: []*cli.Command{newProduce(env), newConsume(env), newBalance(env), newBalances(env), newAudit(env),
 			newPing(env), newBroker(env), newDemo(env), newVersion(env)},
-		CustomAppHelpTemplate: appHelp,
+		CustomAppHelpTemplate: help.App,
 	}
 	app.Commands = append(app.Commands, newConfig(env, app.Commands), newCompletion(env), newComplete(env, app))
 	app.Action = func(c *cli.Context) error {
@@ -103,13 +122,8 @@ func newApp(env Env) *cli.App {
 	for _, command := range app.Commands {
 		prepare(env, command)
 	}
-	app.Commands = append(app.Commands, newHelp())
+	app.Commands = append(app.Commands, help.New())
 	return app
-}
-
-// helpFlag is as the library's, which is one variable for the whole process, written to by every run.
-func helpFlag() cli.Flag {
-	return &cli.BoolFlag{Name: "help", Aliases: []string{"h"}, Usage: "show help"}
 }
 
 // runLine runs a command line, once it is in the form that the library reads.
@@ -128,9 +142,9 @@ func readLine(app *cli.App, args []string) ([]string, error) {
 	for at < len(args) && len(args[at]) > 1 && args[at][0] == '-' { // those before the command have no values
 		at++
 	}
-	own, err := arguments.Read(args[1:at], flagsOf(app.Flags))
+	own, err := arguments.Read(args[1:at], flags.Of(app.Flags))
 	if err != nil {
-		return nil, flagError(app, nil, err)
+		return nil, help.FlagError(app, nil, err)
 	}
 	line := append(args[:1:1], own.Args()...)
 	if at == len(args) {
@@ -138,14 +152,14 @@ func readLine(app *cli.App, args []string) ([]string, error) {
 	}
 	command := app.Command(args[at])
 	if command == nil {
-		return nil, unknownCommand(app, args[at])
+		return nil, help.UnknownCommand(app, args[at])
 	}
 	if command.Name == "complete" { // words of another line
 		return append(append(line, command.Name), args[at+1:]...), nil
 	}
-	given, err := arguments.Read(args[at+1:], flagsOf(command.Flags))
+	given, err := arguments.Read(args[at+1:], flags.Of(command.Flags))
 	if err != nil {
-		return nil, flagError(app, command, err)
+		return nil, help.FlagError(app, command, err)
 	}
 	isHelp := func(f arguments.Value) bool { return f.Name == "help" }
 	if command.Name != "help" && slices.ContainsFunc(given.Flags, isHelp) {
@@ -154,24 +168,12 @@ func readLine(app *cli.App, args []string) ([]string, error) {
 	return append(append(line, command.Name), given.Args()...), nil
 }
 
-func flagsOf(flags []cli.Flag) (all []arguments.Flag) {
-	for _, f := range flags {
-		_, isSwitch := f.(*cli.BoolFlag)
-		bare := ""
-		if page, ok := f.(*pageFlag); ok {
-			bare = page.bare
-		}
-		all = append(all, arguments.Flag{Names: f.Names(), Switch: isSwitch, Bare: bare})
-	}
-	return all
-}
-
 // prepare gives a command what all of them have: the rules of the command line, and flags from the environment.
 func prepare(env Env, command *cli.Command) {
-	command.CustomHelpTemplate = helpOf(command)
+	command.CustomHelpTemplate = help.Of(command)
 	command.HideHelp = true
-	command.Flags = append(command.Flags, helpFlag())
-	command.OnUsageError = valueError
+	command.Flags = append(command.Flags, flags.Help())
+	command.OnUsageError = help.ValueError
 	run := command.Action
 	var origins map[string]string // of the flags that are set
 	command.Action = func(c *cli.Context) error {
@@ -179,17 +181,18 @@ func prepare(env Env, command *cli.Command) {
 		if err == nil {
 			return nil
 		}
-		ended := commandError{blame(err, origins), defaultSpeech(), placeOf(c)}
-		if color, ok := c.Generic("color").(*when); ok {
-			ended.speech.color = *color
+		ended := commandError{settings.Blame(err, origins), settings.DefaultSpeech(),
+			hints.Place{Brokers: c.String("brokers"), Topic: c.String("topic"), Group: c.String("group")}}
+		if color, ok := c.Generic("color").(*flags.When); ok {
+			ended.speech.Color = *color
 		}
 		return ended
 	}
 	command.Before = func(c *cli.Context) (err error) {
 		if c.Args().Present() && command.ArgsUsage == "" {
-			return strayWord(c)
+			return help.StrayWord(c)
 		}
-		origins, err = settle(env, c)
+		origins, err = settings.Settle(env.settings(), c)
 		return err
 	}
 }

@@ -12,17 +12,21 @@ import (
 	"bizumctl/bizum"
 	"bizumctl/bizum/balance"
 	"bizumctl/bizum/consumer"
-	"bizumctl/bizum/format"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/record"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/help"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/settings"
+	"bizumctl/commands/view"
 )
 
 type balanceOptions struct {
-	cluster  clusterOptions
+	cluster  settings.Cluster
 	initial  bizum.Amount
 	account  string
-	from     boundFlag // rows before it are booked, but not shown
+	from     flags.Bound // rows before it are booked, but not shown
 	last     int
 	exit     bool
 	count    int64
@@ -38,17 +42,17 @@ type balanceOptions struct {
 }
 
 func defaultBalance() balanceOptions {
-	return balanceOptions{cluster: defaultCluster(), initial: 2000_00, output: "table", bad: "skip",
+	return balanceOptions{cluster: settings.DefaultCluster(), initial: 2000_00, output: "table", bad: "skip",
 		interval: 100 * time.Millisecond}
 }
 
 func newBalance(env Env) *cli.Command {
 	o := defaultBalance()
-	o.from.now = env.Now
+	o.from.Now = env.Now
 	var json bool
 	return &cli.Command{
 		Name: "balance", Usage: "show the account's balance after every bizum",
-		Description: examples("Adds up a topic from its beginning, account by account, and goes on.",
+		Description: help.Examples("Adds up a topic from its beginning, account by account, and goes on.",
 			"bizumctl balance --initial 2000        the statement, line by line",
 			"bizumctl balance --last 20             the last 20 rows",
 			"bizumctl balance --group caja          kept in a ledger, exactly once, shared"),
@@ -59,36 +63,36 @@ func newBalance(env Env) *cli.Command {
 			&cli.GenericFlag{Name: "from", Value: &o.from,
 				Usage: "`PLACE` where the rows begin, after the opening balance of then, in the forms of consume"},
 			&cli.IntFlag{Name: "last", Destination: &o.last, Usage: "show the last `N` rows, and stop"},
-			exitFlag(&o.exit),
-			countFlag(&o.count, "stop after `N` bizums"),
+			flags.Exit(&o.exit),
+			flags.Count(&o.count, "stop after `N` bizums"),
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, text, json, csv, none"},
-			jsonFlag(&json),
-			badFlag(&o.bad), safeFlag(&o.safe),
+			flags.JSON(&json),
+			flags.Bad(&o.bad), flags.CSVSafe(&o.safe),
 			&cli.StringFlag{Name: "group", Aliases: []string{"g"}, Destination: &o.group,
 				Usage: "keep a ledger, exactly once, shared by all of group `NAME`"},
-			o.cluster.sessionFlag(),
+			o.cluster.SessionFlag(),
 			&cli.DurationFlag{Name: "commit-interval", Value: o.interval, Destination: &o.interval,
 				Usage: "`TIME` between two commits to the ledger"},
 			&cli.BoolFlag{Name: "accept-gap", Destination: &o.gap,
 				Usage: "go on where messages are gone before they were booked"},
 			&cli.StringFlag{Name: "plot", Destination: &o.plot,
 				Usage: "when the run ends, draw the balance into `FILE`, .svg or .png"},
-			newPageFlag(&o.page, "serve a live page, and metrics, at `[ADDRESS]`; alone: "+defaultPage),
-		}, o.cluster.flags()...),
+			flags.Page(&o.page, "serve a live page, and metrics, at `[ADDRESS]`; alone: "+defaultPage),
+		}, o.cluster.Flags()...),
 		Action: func(c *cli.Context) error {
-			screen := newConsole(env, o.cluster.speech)
+			screen := newConsole(env, o.cluster.Speech)
 			if err := o.checkRows(c); err != nil {
 				return err
 			}
-			if err := jsonOutput(c, json, &o.output); err != nil {
+			if err := flags.JSONOutput(c, json, &o.output); err != nil {
 				return err
 			}
 			switch {
 			case o.group != "":
 				return o.runGroup(c.Context, env, screen)
 			case c.IsSet("commit-interval") || o.gap:
-				return misuse("--commit-interval and --accept-gap are for a ledger: give it a --group")
+				return misuse.Errorf("--commit-interval and --accept-gap are for a ledger: give it a --group")
 			}
 			return o.run(c.Context, env, screen)
 		},
@@ -97,7 +101,11 @@ func newBalance(env Env) *cli.Command {
 
 // check is what both ways of keeping a balance want of the flags.
 func (o *balanceOptions) check() error {
-	return checkView(o.output, o.bad, o.safe, o.count, "table", "text", "json", "csv", "none")
+	return flags.CheckView(o.output, o.bad, o.safe, o.count, "table", "text", "json", "csv", "none")
+}
+
+func (o *balanceOptions) shown() view.Output {
+	return view.Output{Name: o.output, Account: o.account, Safe: o.safe}
 }
 
 // lastMax is how many rows may be kept until the last ones are known.
@@ -108,17 +116,17 @@ func (o *balanceOptions) checkRows(c *cli.Context) error {
 	from, last := c.IsSet("from"), c.IsSet("last")
 	switch {
 	case last && (o.last < 1 || o.last > lastMax):
-		return misuse("--last %d: want 1 to %s", o.last, console.Count(lastMax))
+		return misuse.Errorf("--last %d: want 1 to %s", o.last, console.Count(lastMax))
 	case last && (from || o.count > 0):
-		return misuse("--last, --from and --count choose other rows: give one of them")
+		return misuse.Errorf("--last, --from and --count choose other rows: give one of them")
 	case (from || last) && o.group != "":
-		return misuse("--from and --last are for a balance that is added up: leave out --group")
+		return misuse.Errorf("--from and --last are for a balance that is added up: leave out --group")
 	case (from || last) && o.plot != "":
-		return misuse("--from and --last choose the rows that are shown, and a picture has all: leave out --plot")
+		return misuse.Errorf("--from and --last choose the rows that are shown, and a picture has all: leave out --plot")
 	case (from || last) && o.page != "":
-		return misuse("--from and --last choose the rows that are shown, and a page has all: leave out --page")
+		return misuse.Errorf("--from and --last choose the rows that are shown, and a page has all: leave out --page")
 	case (from || last) && o.output == "none":
-		return misuse("--from and --last choose the rows that are shown: leave out --output none")
+		return misuse.Errorf("--from and --last choose the rows that are shown: leave out --output none")
 	}
 	return nil
 }
@@ -130,7 +138,7 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	if err := o.checkPlot(); err != nil {
 		return err
 	}
-	cluster, err := o.cluster.open(ctx, env, screen)
+	cluster, err := o.cluster.Open(ctx, env.settings(), screen)
 	if err != nil {
 		return err
 	}
@@ -140,23 +148,21 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 		return err
 	}
 	defer page.Close()
-	config := consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
-		Handled: page.handled(), Report: page.reporting(o.cluster.report(screen))}
+	config := consumer.Config{Topic: o.cluster.Topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
+		Handled: page.handled(), Report: page.reporting(report(&o.cluster, screen))}
 	picture := o.newPicture(env.Now)
-	if o.output == "none" && o.count == 0 && page == nil {
-		return picture.drawn(ctx, screen, o.replay(ctx, cluster, config, screen, picture))
+	if o.output == "none" && o.count == 0 && (page == nil || picture == nil) {
+		return picture.drawn(ctx, screen, o.replay(ctx, cluster, config, screen, page, picture))
 	}
-	view := &view{console: screen, strict: o.bad == "stop", count: o.count, page: page, picture: picture}
+	shown := &view.View{Console: screen, Strict: o.bad == "stop", Count: o.count,
+		Report: page.reporting(screen.Report)}
 	book := bizum.NewBook(o.initial)
-	run := func(ctx context.Context) error { return o.show(ctx, cluster, config, view, book) }
-	if o.output == "none" {
-		err = run(ctx)
-	} else {
-		err = whileRead(ctx, screen, run)
-	}
+	err = view.WhileRead(ctx, screen, func(ctx context.Context) error {
+		return o.show(ctx, cluster, config, shown, book, page, picture)
+	})
 	if err == nil || ctx.Err() != nil {
-		o.summary(screen, &balance.Replayed{Book: book,
-			Counts: balance.Counts{Booked: view.seen, Rejected: view.bad, Rounded: view.rounded}})
+		view.Closing(screen, o.account, &balance.Replayed{Book: book,
+			Counts: balance.Counts{Booked: shown.Shown, Rejected: shown.Rejected, Rounded: shown.Rounded}})
 	}
 	if err == nil && ctx.Err() == nil {
 		err = o.missing(book)
@@ -165,50 +171,50 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 }
 
 // show shows the balance after every bizum.
-func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config, view *view,
-	book *bizum.Book) error {
-	show, err := o.shower(view.console)
+func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config, shown *view.View,
+	book *bizum.Book, page *page, picture *picture) error {
+	show, err := view.Entries(shown.Console, o.shown())
 	if err != nil {
 		return err
 	}
-	show, flush := view.page.rows(view.picture.rows(show), view.console.Flush)
+	show, flush := page.rows(picture.rows(show), shown.Console.Flush)
 	config.Exit = config.Exit || o.last > 0
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return consumer.Failure(err)
 	}
-	defer view.console.Follow(topic.Progress)()
+	defer shown.Console.Follow(topic.Progress)()
 	statement := &balance.Statement{Book: book, Account: o.account, Last: o.last,
-		Show: func(r *record.Record, e *bizum.Entry) error { return view.shown(show(r, e)) }}
-	if o.from.text != "" {
-		if statement.From, err = topic.SeenFrom(ctx, o.from.bound); err != nil {
+		Show: func(r *record.Record, e *bizum.Entry) error { return shown.Wrote(show(r, e)) }}
+	if o.from.Text != "" {
+		if statement.From, err = topic.SeenFrom(ctx, o.from.At); err != nil {
 			return interrupted(ctx, err)
 		}
 	}
-	handle := view.checked(func(r *record.Record, p *bizum.Payment) error { return statement.Apply(r, *p) })
+	handle := shown.Checked(func(r *record.Record, p *bizum.Payment) error { return statement.Apply(r, *p) })
 	if err := topic.Run(ctx, handle, flush); err != nil || ctx.Err() != nil {
 		return err // interrupted, the last rows so far would not be the last ones
 	}
-	return cmp.Or(statement.End(), view.console.Flush())
+	return cmp.Or(statement.End(), shown.Console.Flush())
 }
 
 // replay shows only the closing balances.
 func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, config consumer.Config,
-	screen *console.Console, picture *picture) error {
+	screen *console.Console, page *page, picture *picture) error {
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return o.nothing(screen, consumer.Failure(err))
 	}
 	followed := screen.Follow(topic.Progress)
 	replayed, err := balance.Replay(ctx, topic,
-		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Report: screen.Report,
-			Moved: picture.moved()})
+		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Watch: page.watch(), Moved: picture.moved(),
+			Report: page.reporting(screen.Report)})
 	followed()
 	if o.exit && ctx.Err() != nil {
 		screen.Noticef("interrupted before the topic's end: what follows is of a part of it")
 	}
 	if replayed != nil {
-		o.summary(screen, replayed)
+		view.Closing(screen, o.account, replayed)
 	}
 	if err == nil && ctx.Err() == nil {
 		return o.missing(replayed.Book)
@@ -222,7 +228,7 @@ func (o *balanceOptions) missing(book *bizum.Book) error {
 	if _, known := book.Balance([]byte(o.account)); known || o.account == "" || !o.exit {
 		return nil
 	}
-	err := fmt.Errorf("topic %q has no account %q", o.cluster.topic, o.account)
+	err := fmt.Errorf("topic %q has no account %q", o.cluster.Topic, o.account)
 	if book.Len() == 0 || book.Len() > fewNames {
 		return err
 	}
@@ -230,69 +236,13 @@ func (o *balanceOptions) missing(book *bizum.Book) error {
 	for _, a := range book.Accounts() {
 		names = append(names, a.Name)
 	}
-	return hintedError{err, "it has: " + strings.Join(names, ", ")}
+	return misuse.WithHint(err, "it has: "+strings.Join(names, ", "))
 }
 
 // nothing sums up a run that was ended before it had read anything.
 func (o *balanceOptions) nothing(screen *console.Console, err error) error {
 	if err == nil {
-		o.summary(screen, &balance.Replayed{Book: bizum.NewBook(o.initial)})
+		view.Closing(screen, o.account, &balance.Replayed{Book: bizum.NewBook(o.initial)})
 	}
 	return err
-}
-
-// shower makes what shows an entry in the output format.
-func (o *balanceOptions) shower(c *console.Console) (func(*record.Record, *bizum.Entry) error, error) {
-	switch o.output {
-	case "none":
-		return func(*record.Record, *bizum.Entry) error { return nil }, nil
-	case "table":
-		columns := console.StatementOptions{Balance: true}
-		if o.account != "" {
-			columns.Accounts = console.OneAccount
-		}
-		statement := console.NewStatement(c, columns)
-		return func(r *record.Record, e *bizum.Entry) error {
-			if e.Opens {
-				if err := statement.Opening(e.Account, e.Balance-e.Change()); err != nil {
-					return err
-				}
-			}
-			return statement.Row(r.Timestamp, e.Account, &e.Payment, e.Balance)
-		}, nil
-	}
-	lines, err := console.NewLines(c, o.output, format.Options{Balance: true, Safe: o.safe})
-	return func(r *record.Record, e *bizum.Entry) error {
-		return lines.Row(r, &e.Payment, e.Balance)
-	}, err
-}
-
-// summary shows the closing balances, each if they are few.
-func (o *balanceOptions) summary(screen *console.Console, r *balance.Replayed) {
-	const few = 20
-	text := console.Plural(r.Booked, "bizum", "bizums") + exceptions(r.Rounded, r.Rejected)
-	var accounts []bizum.Account
-	switch balance, known := r.Book.Balance([]byte(o.account)); {
-	case o.account == "" && r.Book.Len() <= few:
-		accounts = r.Book.Accounts()
-	case known:
-		accounts = []bizum.Account{{Name: o.account, Balance: balance}}
-	}
-	if len(accounts) == 1 {
-		screen.Noticef("%s, closing balance %s", text, console.Euros(accounts[0].Balance))
-		return
-	}
-	if o.account != "" {
-		text += fmt.Sprintf(", none of account %q", o.account)
-	}
-	text += ", " + console.Plural(r.Book.Len(), "account", "accounts")
-	if len(accounts) == 0 && o.account == "" {
-		if total, fits := r.Book.Total(); fits && r.Book.Len() > 0 {
-			text += fmt.Sprintf(" with %s in all", console.Euros(total))
-		}
-	}
-	screen.Noticef("%s", text)
-	for _, a := range accounts {
-		screen.Noticef("%s: closing balance %s", a.Name, console.Euros(a.Balance))
-	}
 }

@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"bizumctl/bizum"
 	"bizumctl/bizum/balance"
 	"bizumctl/bizum/event"
@@ -19,28 +17,24 @@ import (
 	"bizumctl/bizum/ledger"
 	"bizumctl/bizum/record"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/misuse"
 	pages "bizumctl/commands/page"
 )
 
 // defaultPage is where a page is served if no address is given.
-const defaultPage = "localhost:8080"
-
-// pageFlag is a flag with an address that may be left out.
-type pageFlag struct {
-	*cli.StringFlag
-	bare string // the address then
-}
-
-func newPageFlag(value *string, usage string) cli.Flag {
-	return &pageFlag{&cli.StringFlag{Name: "page", Value: *value, Destination: value, Usage: usage}, defaultPage}
-}
+const defaultPage = flags.DefaultPage
 
 // page is a page that is served while a balance runs. All methods of a nil one do nothing.
 type page struct {
 	*pages.Balance
-	server *pages.Server
-	stop   context.CancelFunc
-	asking sync.WaitGroup
+	account string // the only one that is shown; "": all are
+	server  *pages.Server
+	stop    context.CancelFunc
+	asking  sync.WaitGroup
+
+	adding sync.Mutex
+	buffer []pages.Row // used again
 }
 
 // openPage serves a page if one is asked for.
@@ -49,8 +43,8 @@ func (o *balanceOptions) openPage(ctx context.Context, env Env, cluster *kafka.C
 	if o.page == "" {
 		return nil, nil
 	}
-	p := &page{Balance: pages.NewBalance(pages.BalanceConfig{Topic: o.cluster.topic, Group: o.group, Account: o.account,
-		Initial: o.initial, Version: env.Version, Now: env.Now})}
+	p := &page{account: o.account, Balance: pages.NewBalance(pages.BalanceConfig{Topic: o.cluster.Topic,
+		Group: o.group, Account: o.account, Initial: o.initial, Version: env.Version, Now: env.Now})}
 	metrics := pages.NewMetrics(env.Version)
 	p.Figures(metrics)
 	var err error
@@ -63,7 +57,7 @@ func (o *balanceOptions) openPage(ctx context.Context, env Env, cluster *kafka.C
 		screen.Noticef("it is open to the network, without a password: whoever reaches this machine reads the balances")
 	}
 	ctx, p.stop = context.WithCancel(ctx)
-	p.asking.Go(func() { p.ask(ctx, cluster, o.cluster.topic) })
+	p.asking.Go(func() { p.ask(ctx, cluster, o.cluster.Topic) })
 	return p, nil
 }
 
@@ -80,10 +74,10 @@ func servePage(config pages.Config, anotherPort bool) (*pages.Server, error) {
 	}
 	switch {
 	case errors.As(err, new(*pages.AddressError)):
-		return nil, misuse("--page: %w", err)
+		return nil, misuse.Errorf("--page: %w", err)
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, hintedError{fmt.Errorf("page at %s: %w", config.Address, err),
-			"something else is served there; take another port: --page localhost:8081"}
+		return nil, misuse.WithHint(fmt.Errorf("page at %s: %w", config.Address, err),
+			"something else is served there; take another port: --page localhost:8081")
 	case err != nil:
 		return nil, fmt.Errorf("page at %s: %w", config.Address, err)
 	}
@@ -179,6 +173,14 @@ func (p *page) rows(show func(*record.Record, *bizum.Entry) error, flush func() 
 		}
 }
 
+// watch returns what shows the page a topic that is added up; nil if there is no page.
+func (p *page) watch() *balance.Watch {
+	if p == nil {
+		return nil
+	}
+	return &balance.Watch{Booked: p.booked, Handled: p.Moved}
+}
+
 // join has a group tell the page what it takes over and commits.
 func (p *page) join(config *balance.GroupConfig) {
 	if p == nil {
@@ -188,15 +190,24 @@ func (p *page) join(config *balance.GroupConfig) {
 	config.Taken = func(partition int32, position int64, book *bizum.Book) { p.Taken(partition, position, book.All) }
 }
 
-// committed shows the page what a group has committed.
-func (p *page) committed(c *ledger.Committed) {
+// watchGroup returns what shows the page what a group has committed; nil if there is no page.
+func (p *page) watchGroup() func(partition int32, entries []ledger.Entry) {
 	if p == nil {
-		return
+		return nil
 	}
-	rows := p.Rows()
-	for i := range c.Entries {
-		e := &c.Entries[i]
-		rows.Add(&e.Entry, c.Partition, e.Offset, e.Timestamp)
+	return p.booked
+}
+
+// booked shows the page entries of a partition.
+func (p *page) booked(partition int32, entries []ledger.Entry) {
+	p.adding.Lock() // the partitions of a group commit side by side
+	defer p.adding.Unlock()
+	rows := p.buffer[:0]
+	for i := range entries {
+		if e := &entries[i]; p.account == "" || p.account == string(e.Account) {
+			rows = append(rows, pages.Row{Entry: e.Entry, Partition: partition, Offset: e.Offset, Timestamp: e.Timestamp})
+		}
 	}
-	rows.Flush()
+	p.Add(rows)
+	p.buffer = rows
 }

@@ -10,6 +10,7 @@ import (
 	"bizumctl/bizum/ledger"
 	"bizumctl/bizum/record"
 	"bizumctl/commands/console"
+	"bizumctl/commands/misuse"
 	"bizumctl/commands/plot"
 )
 
@@ -28,7 +29,7 @@ func (o *balanceOptions) checkPlot() error {
 	err := plot.CheckFile(o.plot)
 	switch {
 	case errors.Is(err, plot.ErrFormat):
-		return misuse("--plot %q: %w", o.plot, err)
+		return misuse.Errorf("--plot %q: %w", o.plot, err)
 	case err != nil:
 		return fmt.Errorf("the picture cannot be written: %w", err)
 	}
@@ -41,7 +42,7 @@ func (o *balanceOptions) newPicture(now func() time.Time) *picture {
 		return nil
 	}
 	return &picture{plot.NewRecorder(o.initial, o.account, now), o.plot,
-		plot.Title{Topic: o.cluster.topic, Group: o.group, Zone: time.Local}}
+		plot.Title{Topic: o.cluster.Topic, Group: o.group, Zone: time.Local}}
 }
 
 // rows returns what shows an entry of a topic that is added up, so that the picture has it, too.
@@ -66,15 +67,20 @@ func (p *picture) moved() func(partition int32) func(key []byte, timestamp int64
 	return func(partition int32) func([]byte, int64, bizum.Amount) { return p.Part(partition).Moved }
 }
 
-// committed tells the picture what a group has committed.
-func (p *picture) committed(c *ledger.Committed) {
+// watchGroup returns what a group tells of the entries that it has committed: whom it told before, and the picture.
+func (p *picture) watchGroup(other func(int32, []ledger.Entry)) func(partition int32, entries []ledger.Entry) {
 	if p == nil {
-		return
+		return other
 	}
-	part := p.Part(c.Partition)
-	for i := range c.Entries {
-		e := &c.Entries[i]
-		part.Booked(e.Account, e.Timestamp, e.Change(), e.Balance)
+	return func(partition int32, entries []ledger.Entry) {
+		if other != nil {
+			other(partition, entries)
+		}
+		part := p.Part(partition)
+		for i := range entries {
+			e := &entries[i]
+			part.Booked(e.Account, e.Timestamp, e.Change(), e.Balance)
+		}
 	}
 }
 

@@ -10,14 +10,19 @@ import (
 	"bizumctl/bizum"
 	"bizumctl/bizum/balance"
 	"bizumctl/bizum/consumer"
-	"bizumctl/bizum/format"
 	"bizumctl/bizum/kafka"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/help"
+	"bizumctl/commands/hints"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/settings"
+	"bizumctl/commands/view"
 )
 
 type balancesOptions struct {
 	safe    bool // csv in which spreadsheets find no formula
-	cluster clusterOptions
+	cluster settings.Cluster
 	initial bizum.Amount
 	account string
 	by      string // a column: cuenta, nombre or concepto
@@ -27,12 +32,12 @@ type balancesOptions struct {
 }
 
 func newBalances(env Env) *cli.Command {
-	o := balancesOptions{cluster: defaultCluster(), initial: defaultBalance().initial, by: "cuenta", output: "table",
-		bad: "skip"}
+	o := balancesOptions{cluster: settings.DefaultCluster(), initial: defaultBalance().initial, by: "cuenta",
+		output: "table", bad: "skip"}
 	var json bool
 	return &cli.Command{
 		Name: "balances", Usage: "list the closing balances",
-		Description: examples("Lists what every account has now: added up, or as a group's ledger has it.",
+		Description: help.Examples("Lists what every account has now: added up, or as a group's ledger has it.",
 			"bizumctl balances -o csv > saldos.csv   of all accounts, however many",
 			"bizumctl balances --group caja          from the ledger, and how far it is",
 			"bizumctl balances --by nombre           who has sent and received how much"),
@@ -45,16 +50,16 @@ func newBalances(env Env) *cli.Command {
 				Usage: "read the ledger of group `NAME`"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: o.output, Destination: &o.output,
 				Usage: "`FORMAT`: table, csv, json"},
-			jsonFlag(&json), badFlag(&o.bad), safeFlag(&o.safe),
-		}, o.cluster.flags()...),
+			flags.JSON(&json), flags.Bad(&o.bad), flags.CSVSafe(&o.safe),
+		}, o.cluster.Flags()...),
 		Action: func(c *cli.Context) error {
 			if o.group != "" && (o.by != "cuenta" || c.IsSet("initial") || c.IsSet("bad")) {
-				return misuse("--group reads a ledger as it is: leave out --by, --initial and --bad")
+				return misuse.Errorf("--group reads a ledger as it is: leave out --by, --initial and --bad")
 			}
-			if err := jsonOutput(c, json, &o.output); err != nil {
+			if err := flags.JSONOutput(c, json, &o.output); err != nil {
 				return err
 			}
-			err := o.run(c.Context, env, newConsole(env, o.cluster.speech))
+			err := o.run(c.Context, env, newConsole(env, o.cluster.Speech))
 			if err != nil && c.Context.Err() != nil { // not 0, as elsewhere: these are data, and not all of them
 				return errors.New("interrupted: nothing is listed")
 			}
@@ -64,18 +69,13 @@ func newBalances(env Env) *cli.Command {
 }
 
 func (o *balancesOptions) run(ctx context.Context, env Env, screen *console.Console) error {
-	if err := checkView(o.output, o.bad, o.safe, 0, "table", "csv", "json"); err != nil {
+	if err := flags.CheckView(o.output, o.bad, o.safe, 0, "table", "csv", "json"); err != nil {
 		return err
 	}
-	if err := oneOf("by", o.by, "cuenta", "nombre", "concepto"); err != nil {
+	if err := flags.OneOf("by", o.by, "cuenta", "nombre", "concepto"); err != nil {
 		return err
 	}
-	if o.group != "" {
-		if err := checkGroup(o.cluster.topic, o.group); err != nil {
-			return err
-		}
-	}
-	cluster, err := o.cluster.open(ctx, env, screen)
+	cluster, err := openGroup(ctx, env, &o.cluster, o.group, screen)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (o *balancesOptions) run(ctx context.Context, env Env, screen *console.Cons
 	if o.group != "" {
 		return o.fromLedger(ctx, cluster, screen)
 	}
-	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.topic, From: consumer.Offset(0), Exit: true,
+	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.Topic, From: consumer.Offset(0), Exit: true,
 		Now: env.Now, Report: screen.Report})
 	if err != nil {
 		return err
@@ -101,21 +101,22 @@ func (o *balancesOptions) run(ctx context.Context, env Env, screen *console.Cons
 	}
 	counted := ""
 	if o.account == "" { // else they are not those of the account
-		counted = console.Plural(replayed.Booked, "bizum", "bizums") + exceptions(replayed.Rounded, replayed.Rejected) + ", "
+		counted = console.Plural(replayed.Booked, "bizum", "bizums") +
+			view.Exceptions(replayed.Rounded, replayed.Rejected) + ", "
 	}
 	return o.list(screen, balance.Accounts(o.account, replayed.Book), counted)
 }
 
 // fromLedger lists what a ledger has, and says how far its partitions have come.
 func (o *balancesOptions) fromLedger(ctx context.Context, cluster *kafka.Cluster, screen *console.Console) error {
-	closings, err := balance.ReadClosing(ctx, cluster, o.cluster.topic, o.group)
+	closings, err := balance.ReadClosing(ctx, cluster, o.cluster.Topic, o.group)
 	if err != nil {
-		return newLedger(err)
+		return hints.NewLedger(err)
 	}
 	var books []*bizum.Book
 	for p, c := range closings {
 		books = append(books, c.Book)
-		screen.Noticef("%s/%d: booked up to offset %d, %s behind", o.cluster.topic, p, c.Position,
+		screen.Noticef("%s/%d: booked up to offset %d, %s behind", o.cluster.Topic, p, c.Position,
 			console.Count(max(c.End-c.Position, 0)))
 	}
 	return o.list(screen, balance.Accounts(o.account, books...), "")
@@ -124,28 +125,13 @@ func (o *balancesOptions) fromLedger(ctx context.Context, cluster *kafka.Cluster
 // list shows balances, and sums them up.
 func (o *balancesOptions) list(screen *console.Console, accounts []bizum.Account, counted string) error {
 	if o.account != "" && len(accounts) == 0 {
-		return fmt.Errorf("topic %q has no bizum of account %q", o.cluster.topic, o.account)
+		return fmt.Errorf("topic %q has no bizum of account %q", o.cluster.Topic, o.account)
 	}
-	total, fits := bizum.Amount(0), true
-	for i := 0; i < len(accounts) && fits; i++ {
-		total, fits = total.Add(accounts[i].Balance)
-	}
-	err := screen.Sums(o.output, o.by, o.safe, func(yield func(*format.Sum) bool) {
-		for _, a := range accounts {
-			if !yield(&format.Sum{Of: a.Name, Balance: a.Balance}) {
-				return
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	text := counted + console.Plural(len(accounts), "account", "accounts")
-	if fits {
-		text += " with " + console.Euros(total)
-	}
-	screen.Noticef("%s", text)
-	return nil
+	return o.sums().Accounts(screen, accounts, counted)
+}
+
+func (o *balancesOptions) sums() view.Sums {
+	return view.Sums{Output: o.output, By: o.by, Safe: o.safe}
 }
 
 // totals lists what the payments of each name, or of each concept, add up to.
@@ -159,15 +145,5 @@ func (o *balancesOptions) totals(ctx context.Context, topic *consumer.Consumer, 
 	if err != nil {
 		return err
 	}
-	err = screen.Sums(o.output, o.by, o.safe, func(yield func(*format.Sum) bool) {
-		for _, t := range totals {
-			if !yield(&format.Sum{Of: t.Name, Payments: t.Payments, Sent: t.Sent, Received: t.Received, Net: t.Net()}) {
-				return
-			}
-		}
-	})
-	if err == nil {
-		screen.Noticef("%s%s", console.Plural(counts.Booked, "bizum", "bizums"), exceptions(counts.Rounded, counts.Rejected))
-	}
-	return err
+	return o.sums().Totals(screen, totals, counts)
 }

@@ -11,29 +11,33 @@ import (
 
 	"bizumctl/bizum/devbroker"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/help"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/settings"
 )
 
-const defaultListen = "localhost:9092"
+const defaultListen = settings.DefaultBrokers
 
 // What is kept of a partition in memory, which would grow without end: enough to try things out, and to look at.
 const (
-	keepInBroker = byteSize(256 << 20)
-	keepInDemo   = byteSize(64 << 20)
+	keepInBroker = flags.ByteSize(256 << 20)
+	keepInDemo   = flags.ByteSize(64 << 20)
 )
 
 type brokerOptions struct {
-	speech    speech
+	speech    settings.Speech
 	listen    string // HOST:PORT
 	advertise string // HOST or HOST:PORT; "": what can be reached of listen
 	data      string // folder; "": in memory
-	keep      byteSize
+	keep      flags.ByteSize
 }
 
 func newBroker(env Env) *cli.Command {
-	o := brokerOptions{speech: defaultSpeech(), listen: defaultListen, keep: keepInBroker}
+	o := brokerOptions{speech: settings.DefaultSpeech(), listen: defaultListen, keep: keepInBroker}
 	return &cli.Command{
 		Name: "broker", Usage: "run an embedded Kafka-compatible broker",
-		Description: examples(
+		Description: help.Examples(
 			"Runs a broker for a first run, tests and work offline. It is no Kafka.",
 			"bizumctl broker                        in memory, at "+defaultListen,
 			"bizumctl broker --data bizums.kafka    keep its data in a folder"),
@@ -43,11 +47,11 @@ func newBroker(env Env) *cli.Command {
 			&cli.StringFlag{Name: "data", Destination: &o.data,
 				Usage: "`FOLDER` to keep all data in; without it they are kept in memory"},
 			&cli.GenericFlag{Name: "keep", Value: &o.keep, Usage: "in memory, keep the last `SIZE` of each partition"},
-		}, o.speech.flags()...),
+		}, o.speech.Flags()...),
 		Action: func(c *cli.Context) error {
 			switch {
 			case o.data != "" && c.IsSet("keep"):
-				return misuse("--keep is for memory; a folder (--data) keeps all")
+				return misuse.Errorf("--keep is for memory; a folder (--data) keeps all")
 			case o.data != "":
 				o.keep = 0
 			}
@@ -80,20 +84,21 @@ func (o *brokerOptions) run(ctx context.Context, screen *console.Console) error 
 	return nil
 }
 
-// startBroker starts a broker, and returns the address at which it is reached: the one that was asked for, with the port
-// that was found when that was 0, unless it is open to the network or clients are told another one.
+// startBroker starts a broker, and returns the address at which it is reached: the one that was asked for, with the
+// port that was found when that was 0, unless it is open to the network or clients are told another one.
 func startBroker(c devbroker.Config) (broker *devbroker.Broker, address string, err error) {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
-		return nil, "", misuse("--listen %q: want HOST:PORT", c.Listen)
+		return nil, "", misuse.Errorf("--listen %q: want HOST:PORT", c.Listen)
 	}
-	if name, _, err := net.SplitHostPort(c.Advertise); err == nil && name == "" || strings.ContainsAny(c.Advertise, " /,") {
-		return nil, "", misuse("--advertise %q: want HOST or HOST:PORT", c.Advertise)
+	name, _, err := net.SplitHostPort(c.Advertise)
+	if err == nil && name == "" || strings.ContainsAny(c.Advertise, " /,") {
+		return nil, "", misuse.Errorf("--advertise %q: want HOST or HOST:PORT", c.Advertise)
 	}
 	broker, err = c.Start()
 	switch {
 	case errors.As(err, new(*devbroker.ForeignFolderError)):
-		return nil, "", hintedError{err, "choose another folder for --data"}
+		return nil, "", misuse.WithHint(err, "choose another folder for --data")
 	case err != nil:
 		return nil, "", fmt.Errorf("broker at %s: %w", c.Listen, err)
 	case broker.Open() || c.Advertise != "":

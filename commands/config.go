@@ -1,8 +1,7 @@
 package commands
 
 import (
-	"errors"
-	"flag"
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,17 +9,19 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/commands/console"
+	"bizumctl/commands/help"
+	"bizumctl/commands/settings"
 )
 
 type configOptions struct {
-	cluster  clusterOptions
+	cluster  settings.Cluster
 	profiles bool
 }
 
 // newConfig is a command with the flags of all others, whose values it shows.
 func newConfig(env Env, others []*cli.Command) *cli.Command {
-	o := configOptions{cluster: defaultCluster()}
-	flags := append(o.cluster.flags(), &cli.BoolFlag{Name: "profiles", Destination: &o.profiles,
+	o := configOptions{cluster: settings.DefaultCluster()}
+	flags := append(o.cluster.Flags(), &cli.BoolFlag{Name: "profiles", Destination: &o.profiles,
 		Usage: "list the profiles there are"})
 	shared := len(flags)
 	known := func(name string) bool {
@@ -35,12 +36,12 @@ func newConfig(env Env, others []*cli.Command) *cli.Command {
 	}
 	return &cli.Command{
 		Name: "config", Usage: "what is set, and where",
-		Description: examples("Shows the value of every flag that is set, and of those that all commands share.",
+		Description: help.Examples("Shows the value of every flag that is set, and of those that all commands share.",
 			"bizumctl config --profile prod",
 			"bizumctl config --profiles"),
 		Flags: flags,
 		Action: func(c *cli.Context) error {
-			screen := newConsole(env, o.cluster.speech)
+			screen := newConsole(env, o.cluster.Speech)
 			if o.profiles {
 				return listProfiles(env, screen)
 			}
@@ -50,7 +51,7 @@ func newConfig(env Env, others []*cli.Command) *cli.Command {
 }
 
 func listProfiles(env Env, screen *console.Console) error {
-	names, err := profiles(env)
+	names, err := settings.Profiles(env.ConfigDir)
 	if err != nil {
 		return err
 	}
@@ -59,60 +60,18 @@ func listProfiles(env Env, screen *console.Console) error {
 			return err
 		}
 	}
-	screen.Noticef("a profile is a file %s", filepath.Join(profileFolder(env), "NAME"+profileExtension))
+	screen.Noticef("a profile is a file %s",
+		filepath.Join(settings.ProfileFolder(env.ConfigDir), "NAME"+settings.ProfileExtension))
 	return screen.Flush()
-}
-
-// textOf returns the value of a flag as text.
-func textOf(value any) string {
-	switch v := value.(type) {
-	case *cli.IntSlice:
-		return fmt.Sprint(v.Value())
-	case flag.Getter:
-		return fmt.Sprint(v.Get())
-	}
-	return fmt.Sprint(value)
 }
 
 // show prints the flags that all commands share, and those of others that are set.
 func (o *configOptions) show(env Env, c *cli.Context, shared []cli.Flag, screen *console.Console) error {
-	file := &o.cluster.access.file
-	for _, notice := range file.unusedKeys(o.cluster.speech.verbose) {
+	for _, notice := range o.cluster.UnusedKeys() {
 		screen.Noticef("%s", notice)
 	}
-	line := func(name, value, origin string) {
-		if value == "" {
-			value = "-"
-		}
-		_ = screen.Line(fmt.Appendf(nil, "%-16s %-24s %s", name, value, origin)) // Flush returns its error
+	for _, v := range o.cluster.Values(env.settings(), c, shared) {
+		_ = screen.Line(fmt.Appendf(nil, "%-16s %-24s %s", v.Name, cmp.Or(v.Text, "-"), v.Origin)) // Flush returns its error
 	}
-	for _, flag := range c.Command.Flags {
-		name := flag.Names()[0]
-		origin := file.origins[name]
-		if origin == "" && !slices.Contains(shared, flag) || name == "help" || name == "profiles" {
-			continue
-		}
-		if origin == "" {
-			origin = "default"
-		}
-		line(name, textOf(c.Generic(name)), origin)
-	}
-	t := file.settings.TLS
-	for name, text := range map[string]string{"tls-ca": t.CA.Text, "tls-cert": t.Certificate.Text, "tls-key": t.Key.Text} {
-		if text != "" && file.origins[name] == "" {
-			line(name, "*** (in the file)", file.name)
-		}
-	}
-	value := "***"
-	_, origin, err := o.cluster.access.password(env, func() (string, error) { return "", console.ErrNoTerminal })
-	switch {
-	case err != nil && o.cluster.access.sasl == "":
-		value, origin = "", "default"
-	case errors.Is(err, console.ErrNoTerminal):
-		value, origin = "", "will be asked for"
-	case err != nil:
-		value, origin = "", err.Error()
-	}
-	line("password", value, origin)
 	return screen.Flush()
 }

@@ -15,10 +15,14 @@ import (
 	"bizumctl/bizum/devbroker"
 	"bizumctl/bizum/producer"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/help"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/settings"
 )
 
 type demoOptions struct {
-	speech    speech
+	speech    settings.Speech
 	initial   bizum.Amount
 	producers int
 	pauses    pauses
@@ -30,21 +34,21 @@ type demoOptions struct {
 }
 
 func newDemo(env Env) *cli.Command {
-	o := demoOptions{speech: defaultSpeech(), initial: defaultBalance().initial, producers: 2, pauses: defaultPauses(),
-		listen: defaultListen, page: defaultPage}
+	o := demoOptions{speech: settings.DefaultSpeech(), initial: defaultBalance().initial, producers: 2,
+		pauses: defaultPauses(), listen: defaultListen, page: defaultPage}
 	return &cli.Command{
 		Name: "demo", Usage: "a broker, producers and the balance, in one command",
-		Description: examples("Runs an embedded broker, producers and balance. Other terminals can join in.",
+		Description: help.Examples("Runs an embedded broker, producers and balance. Other terminals can join in.",
 			"bizumctl demo                          and open http://"+defaultPage+"/",
 			"bizumctl demo --min-delay 10ms --max-delay 50ms --count 200"),
 		Flags: slices.Concat([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that the account opens with"},
 			&cli.IntFlag{Name: "producers", Value: o.producers, Destination: &o.producers, Usage: "run `N` producers"},
 		}, o.pauses.flags(), []cli.Flag{
-			countFlag(&o.count, "stop after `N` bizums of all producers together"),
+			flags.Count(&o.count, "stop after `N` bizums of all producers together"),
 			listenFlag(&o.listen),
-			newPageFlag(&o.page, "serve the live page, and metrics, at `[ADDRESS]` (default "+defaultPage+")"),
-		}, o.speech.flags()),
+			flags.Page(&o.page, "serve the live page, and metrics, at `[ADDRESS]`"),
+		}, o.speech.Flags()),
 		Action: func(c *cli.Context) error {
 			o.asked, o.askedPage = c.IsSet("listen"), c.IsSet("page")
 			return o.run(c.Context, env, newConsole(env, o.speech))
@@ -54,12 +58,12 @@ func newDemo(env Env) *cli.Command {
 
 func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if o.producers < 1 || o.producers > 1000 {
-		return misuse("--producers %d: want 1 to 1000", o.producers)
+		return misuse.Errorf("--producers %d: want 1 to 1000", o.producers)
 	}
 	if err := o.pauses.check(); err != nil {
 		return err
 	}
-	if err := notNegative("count", o.count); err != nil {
+	if err := flags.NotNegative("count", o.count); err != nil {
 		return err
 	}
 	keep := keepInDemo
@@ -72,8 +76,8 @@ func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console)
 	noticeOpen(screen, broker)
 	screen.Noticef("in another terminal: bizumctl consume%s", brokersFlag(address))
 
-	cluster := defaultCluster()
-	cluster.brokers, cluster.speech = address, o.speech
+	cluster := settings.DefaultCluster()
+	cluster.Brokers, cluster.Speech = address, o.speech
 	if err := makeTopic(ctx, env, cluster, screen); err != nil {
 		return interrupted(ctx, err)
 	}
@@ -92,7 +96,8 @@ func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console)
 }
 
 // produce runs the producers. The first one that fails calls stop; failed waits for all of them and returns its error.
-func (o *demoOptions) produce(ctx context.Context, env Env, cluster clusterOptions, stop func()) (failed func() error) {
+func (o *demoOptions) produce(ctx context.Context, env Env, cluster settings.Cluster,
+	stop func()) (failed func() error) {
 	var producers sync.WaitGroup
 	errs := make(chan error, o.producers)
 	for i := range o.producers {
@@ -124,18 +129,18 @@ func (o *demoOptions) produce(ctx context.Context, env Env, cluster clusterOptio
 }
 
 // makeTopic creates the topic first, so that nobody has to wait for it.
-func makeTopic(ctx context.Context, env Env, options clusterOptions, screen *console.Console) error {
-	cluster, err := options.open(ctx, env, screen)
+func makeTopic(ctx context.Context, env Env, options settings.Cluster, screen *console.Console) error {
+	cluster, err := options.Open(ctx, env.settings(), screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	_, _, err = producer.EnsureTopic(ctx, cluster, options.topic, defaultProduce().partitions)
+	_, _, err = producer.EnsureTopic(ctx, cluster, options.Topic, defaultProduce().partitions)
 	return err
 }
 
 // start takes another free port when the usual one is taken.
-func (o *demoOptions) start(screen *console.Console, keep byteSize) (broker *devbroker.Broker, address string,
+func (o *demoOptions) start(screen *console.Console, keep flags.ByteSize) (broker *devbroker.Broker, address string,
 	err error) {
 	config := devbroker.Config{Listen: o.listen, Keep: int64(keep)}
 	broker, address, err = startBroker(config)

@@ -13,13 +13,16 @@ import (
 	"bizumctl/bizum/format"
 	"bizumctl/bizum/kafka"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/view"
 )
 
 // fileOptions are the flags of consume --dir and produce --dir.
 type fileOptions struct {
 	dir     string
 	records int64
-	bytes   byteSize
+	bytes   flags.ByteSize
 	age     time.Duration
 }
 
@@ -41,7 +44,7 @@ func (o *fileOptions) flags(dir string) []cli.Flag {
 func withoutFolder(c *cli.Context) error {
 	for _, flag := range []string{"dir", "roll-records", "roll-bytes", "roll-age"} {
 		if c.IsSet(flag) {
-			return misuse("--%s: files need a folder, --dir DIR", flag)
+			return misuse.Errorf("--%s: files need a folder, --dir DIR", flag)
 		}
 	}
 	return nil
@@ -49,13 +52,13 @@ func withoutFolder(c *cli.Context) error {
 
 func (o *fileOptions) check(topic string) error {
 	if err := archive.CheckTopic(topic); err != nil {
-		return misuse("--topic (-t) %q: %w", topic, err)
+		return misuse.Errorf("--topic (-t) %q: %w", topic, err)
 	}
 	switch {
 	case o.records < 1:
-		return misuse("--roll-records %d: want 1 or more", o.records)
+		return misuse.Errorf("--roll-records %d: want 1 or more", o.records)
 	case o.age <= 0:
-		return misuse("--roll-age %v: want a time above 0", o.age)
+		return misuse.Errorf("--roll-age %v: want a time above 0", o.age)
 	}
 	return nil
 }
@@ -67,10 +70,10 @@ func (o *produceOptions) suitFiles(c *cli.Context) error {
 	}
 	for _, flag := range []string{"dry-run", "partitions", "compression", "accounts"} {
 		if c.IsSet(flag) {
-			return misuse("--dir writes lines into files: leave out --%s", flag)
+			return misuse.Errorf("--dir writes lines into files: leave out --%s", flag)
 		}
 	}
-	return o.files.check(o.cluster.topic)
+	return o.files.check(o.cluster.Topic)
 }
 
 // suitFiles refuses what does not go with files, or only with them. Without --output they are Parquet.
@@ -80,13 +83,13 @@ func (o *consumeOptions) suitFiles(c *cli.Context) error {
 	}
 	for _, flag := range []string{"count", "until"} {
 		if c.IsSet(flag) {
-			return misuse("--dir files all there is, up to the end with --exit: leave out --%s", flag)
+			return misuse.Errorf("--dir files all there is, up to the end with --exit: leave out --%s", flag)
 		}
 	}
 	if !c.IsSet("output") && o.output == "table" {
 		o.output = format.Names[0]
 	}
-	return o.files.check(o.cluster.topic)
+	return o.files.check(o.cluster.Topic)
 }
 
 // writeFiles is consume when bizums go into a folder.
@@ -101,16 +104,16 @@ func (o *consumeOptions) writeFiles(ctx context.Context, env Env, cluster *kafka
 		stop = screen.Follow(topic.Progress)
 	}
 	figures, err := export.Run(ctx, cluster, topic, export.Config{Dir: o.files.dir, Group: o.group,
-		File:    format.FileOptions{Format: o.output, Topic: o.cluster.topic, Safe: o.safe},
+		File:    format.FileOptions{Format: o.output, Topic: o.cluster.Topic, Safe: o.safe},
 		Records: o.files.records, Bytes: int64(o.files.bytes), Age: o.files.age, Strict: o.bad == "stop",
 		Now: env.Now, Report: screen.Report})
 	stop()
 	if figures != nil {
 		screen.Noticef("%s in %s%s", console.Plural(figures.Rows, "bizum", "bizums"),
-			console.Plural(figures.Files, "file", "files"), exceptions(figures.Rounded, figures.Rejected))
+			console.Plural(figures.Files, "file", "files"), view.Exceptions(figures.Rounded, figures.Rejected))
 	}
 	if errors.Is(err, kafka.ErrNewTopic) {
-		err = hintedError{err, "the new one needs a new folder"}
+		err = misuse.WithHint(err, "the new one needs a new folder")
 	}
 	return err
 }

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"bizumctl/commands/flags"
+	"bizumctl/commands/settings"
 )
 
 // speak runs a command line in an environment, and returns its exit code and what it wrote.
@@ -63,7 +66,7 @@ func TestHelp(t *testing.T) {
 func TestEmptyValue(t *testing.T) {
 	seen := 0
 	for _, command := range newApp(Env{Now: time.Now}).Commands {
-		for _, flag := range flagsOf(command.Flags) {
+		for _, flag := range flags.Of(command.Flags) {
 			if flag.Switch {
 				continue
 			}
@@ -80,10 +83,10 @@ func TestEmptyValue(t *testing.T) {
 					}
 				}
 			}
-			variable := variableOf(flag.Names[0])
+			variable := settings.VariableOf(flag.Names[0])
 			environment := map[string]string{variable: ""}
-			if other := rulesOf(command.Name).Needs[flag.Names[0]]; other != "" {
-				environment[variableOf(other)] = "x"
+			if other := settings.RulesOf(command.Name).Needs[flag.Names[0]]; other != "" {
+				environment[settings.VariableOf(other)] = "x"
 			}
 			code, out, notices := speak(t, environment, command.Name)
 			if code != misused || out != "" || !strings.Contains(notices, "error: "+variable+" is empty: ") {
@@ -169,26 +172,6 @@ func TestHints(t *testing.T) {
 		code, out, notices := speak(t, nil, strings.Fields(args)...)
 		if code == done || out != "" || !strings.Contains(notices, want) {
 			t.Errorf("%s: %d, %q, %q; want %q", args, code, out, notices, want)
-		}
-	}
-}
-
-// The command of a hint repeats where the one that failed has worked, as a shell wants it.
-func TestPlace(t *testing.T) {
-	for _, c := range []struct {
-		at   place
-		name string
-		want string
-	}{
-		{place{}, "produce", "bizumctl produce"},
-		{place{brokers: defaultListen, topic: "bizums"}, "produce", "bizumctl produce"},
-		{place{brokers: "kafka:9092", topic: "otros", group: "caja"}, "produce",
-			"bizumctl produce --topic otros --brokers kafka:9092"},
-		{place{brokers: "a:1,b:2", topic: "o'brien; ñ", group: "caja"}, "audit",
-			`bizumctl audit --group caja --topic 'o'\''brien; ñ' --brokers a:1,b:2`},
-	} {
-		if got := c.at.command(c.name); got != c.want {
-			t.Errorf("%+v: %s, want %s", c.at, got, c.want)
 		}
 	}
 }

@@ -9,29 +9,31 @@ import (
 
 	"bizumctl/bizum/kafka"
 	"bizumctl/commands/console"
+	"bizumctl/commands/help"
+	"bizumctl/commands/settings"
 )
 
 func newPing(env Env) *cli.Command {
-	cluster := defaultCluster()
+	cluster := settings.DefaultCluster()
 	return &cli.Command{
 		Name: "ping", Usage: "whether the cluster lets us in, and what is wrong if not",
-		Description: examples("Connects step by step as every command does, up to what is wrong.",
+		Description: help.Examples("Connects step by step as every command does, up to what is wrong.",
 			"bizumctl ping --brokers kafka:9093 --tls",
 			"bizumctl ping --profile prod -t pagos"),
-		Flags: cluster.flags(),
+		Flags: cluster.Flags(),
 		Action: func(c *cli.Context) error {
-			return ping(c.Context, env, &cluster, newConsole(env, cluster.speech))
+			return ping(c.Context, env, &cluster, newConsole(env, cluster.Speech))
 		},
 	}
 }
 
-func ping(ctx context.Context, env Env, o *clusterOptions, screen *console.Console) error {
-	cluster, err := o.open(ctx, env, screen)
+func ping(ctx context.Context, env Env, o *settings.Cluster, screen *console.Console) error {
+	cluster, err := o.Open(ctx, env.settings(), screen)
 	if err != nil {
 		return err
 	}
 	defer cluster.Close()
-	err = cluster.Ping(ctx, o.topic, func(f kafka.Finding) {
+	err = cluster.Ping(ctx, o.Topic, func(f kafka.Finding) {
 		took := ""
 		if f.Took > 0 {
 			took = fmt.Sprintf(" (%v)", f.Took.Round(100*time.Microsecond))

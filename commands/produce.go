@@ -17,15 +17,20 @@ import (
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/producer"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/help"
+	"bizumctl/commands/misuse"
+	"bizumctl/commands/settings"
+	"bizumctl/commands/view"
 )
 
 const delayMax = 1000 * time.Hour
 
 type produceOptions struct {
-	cluster     clusterOptions
+	cluster     settings.Cluster
 	files       fileOptions
 	pauses      pauses
-	rate        rate
+	rate        flags.Rate
 	count       int64
 	duration    time.Duration
 	seed        uint64
@@ -59,13 +64,13 @@ func (p *pauses) flags() []cli.Flag {
 
 func (p *pauses) check() error {
 	if p.min < 0 || p.max < p.min || p.max > delayMax {
-		return misuse("--min-delay %v, --max-delay %v: want 0 ≤ min ≤ max ≤ %v", p.min, p.max, delayMax)
+		return misuse.Errorf("--min-delay %v, --max-delay %v: want 0 ≤ min ≤ max ≤ %v", p.min, p.max, delayMax)
 	}
 	return nil
 }
 
 func defaultProduce() produceOptions {
-	return produceOptions{cluster: defaultCluster(), files: defaultFiles(), pauses: defaultPauses(),
+	return produceOptions{cluster: settings.DefaultCluster(), files: defaultFiles(), pauses: defaultPauses(),
 		seed: rand.Uint64(), accounts: 1, bad: "stop", compression: "none", partitions: 1}
 }
 
@@ -73,12 +78,12 @@ func newProduce(env Env) *cli.Command {
 	o := defaultProduce()
 	return &cli.Command{
 		Name: "produce", Usage: "send made-up bizums, or given ones",
-		Description: examples("Sends a bizum, waits a random pause, and so on. A missing topic is made.",
+		Description: help.Examples("Sends a bizum, waits a random pause, and so on. A missing topic is made.",
 			"bizumctl produce                                a bizum every 1 to 10 s",
 			"bizumctl produce --rate 1000 -n 60000 --seed 7  the same minute of load"),
 		Flags: slices.Concat(o.pauses.flags(), []cli.Flag{
 			&cli.GenericFlag{Name: "rate", Value: &o.rate, Usage: "`N` a second instead of pauses, or max"},
-			countFlag(&o.count, "stop after `N` bizums"),
+			flags.Count(&o.count, "stop after `N` bizums"),
 			&cli.DurationFlag{Name: "duration", Aliases: []string{"d"}, Destination: &o.duration,
 				Usage: "stop after `TIME`"},
 			&cli.Uint64Flag{Name: "seed", Value: o.seed, Destination: &o.seed, DefaultText: "random",
@@ -96,20 +101,20 @@ func newProduce(env Env) *cli.Command {
 				Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},
 			&cli.IntFlag{Name: "partitions", Value: o.partitions, Destination: &o.partitions,
 				Usage: "make a missing topic with `N` partitions"},
-		}, o.files.flags("write text files into folder `DIR` instead of sending"), o.cluster.flags()),
+		}, o.files.flags("write text files into folder `DIR` instead of sending"), o.cluster.Flags()),
 		Action: func(c *cli.Context) error {
 			o.asked = asked{rate: c.IsSet("rate"), delays: c.IsSet("min-delay") || c.IsSet("max-delay"),
 				partitions: c.IsSet("partitions")}
 			switch {
 			case o.asked.rate && o.asked.delays:
-				return misuse("--rate and --min-delay, --max-delay exclude each other")
+				return misuse.Errorf("--rate and --min-delay, --max-delay exclude each other")
 			case o.input != "" && (c.IsSet("accounts") || c.IsSet("names") || c.IsSet("concepts")):
-				return misuse("--input sends given messages: leave out --accounts, --names and --concepts")
+				return misuse.Errorf("--input sends given messages: leave out --accounts, --names and --concepts")
 			}
 			if err := o.suitFiles(c); err != nil {
 				return err
 			}
-			return o.run(c.Context, env, newConsole(env, o.cluster.speech))
+			return o.run(c.Context, env, newConsole(env, o.cluster.Speech))
 		},
 	}
 }
@@ -119,9 +124,9 @@ func (o *produceOptions) plan() producer.Plan {
 	plan := producer.Plan{Mode: producer.Paused, DelayMin: o.pauses.min, DelayMax: o.pauses.max, Seed: o.seed,
 		Given: o.input != "", Count: o.count, Duration: o.duration}
 	switch {
-	case o.rate.perSecond > 0:
-		plan.Mode, plan.PerSecond = producer.Steady, o.rate.perSecond
-	case o.rate.max, o.input != "" && !o.asked.delays:
+	case o.rate.PerSecond > 0:
+		plan.Mode, plan.PerSecond = producer.Steady, o.rate.PerSecond
+	case o.rate.Max, o.input != "" && !o.asked.delays:
 		plan.Mode = producer.Unpaced
 	}
 	return plan
@@ -133,19 +138,19 @@ func (o *produceOptions) check() error {
 	}
 	switch {
 	case o.duration < 0:
-		return misuse("--duration (-d) %v: want a time above 0", o.duration)
+		return misuse.Errorf("--duration (-d) %v: want a time above 0", o.duration)
 	case o.accounts < 1:
-		return misuse("--accounts %d: want 1 or more", o.accounts)
+		return misuse.Errorf("--accounts %d: want 1 or more", o.accounts)
 	case o.partitions < 1 || o.partitions > 10_000:
-		return misuse("--partitions %d: want 1 to 10000", o.partitions)
+		return misuse.Errorf("--partitions %d: want 1 to 10000", o.partitions)
 	}
-	if err := notNegative("count", o.count); err != nil {
+	if err := flags.NotNegative("count", o.count); err != nil {
 		return err
 	}
 	if err := kafka.CheckCompression(o.compression); err != nil {
-		return misuseError{err}
+		return misuse.Errorf("%w", err)
 	}
-	return oneOf("bad", o.bad, "stop", "skip")
+	return flags.OneOf("bad", o.bad, "stop", "skip")
 }
 
 func (o *produceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
@@ -154,7 +159,7 @@ func (o *produceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	}
 	work := func(ctx context.Context) error { return o.work(ctx, env, screen) }
 	if o.dryRun || o.plan().Mode == producer.Paused { // it writes what it sends
-		return whileRead(ctx, screen, work)
+		return view.WhileRead(ctx, screen, work)
 	}
 	return work(ctx)
 }
@@ -194,7 +199,7 @@ func (o *produceOptions) work(ctx context.Context, env Env, screen *console.Cons
 // send is the run when messages go into a topic.
 func (o *produceOptions) send(ctx context.Context, env Env, messages producer.Source, config producer.Config,
 	screen *console.Console) error {
-	cluster, err := o.cluster.open(ctx, env, screen)
+	cluster, err := o.cluster.Open(ctx, env.settings(), screen)
 	if err != nil {
 		return err
 	}
@@ -204,7 +209,7 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 		return interrupted(ctx, err)
 	}
 	run := producer.New(config)
-	writer, err := cluster.NewWriter(ctx, o.cluster.topic,
+	writer, err := cluster.NewWriter(ctx, o.cluster.Topic,
 		kafka.WriterConfig{Compression: o.compression, Acked: run.Acked, Missing: missing})
 	if err != nil {
 		return interrupted(ctx, err)
@@ -219,15 +224,15 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 	return cmp.Or(err, lost)
 }
 
-// ensureTopic creates the topic if it is missing. If it was ours to create, or the broker is an embedded one, it returns
-// what creates it again: such a broker may have forgotten it.
+// ensureTopic creates the topic if it is missing. If it was ours to create, or the broker is an embedded one, it
+// returns what creates it again: such a broker may have forgotten it.
 func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster,
 	screen *console.Console) (again func(context.Context), err error) {
-	has, created, err := producer.EnsureTopic(ctx, cluster, o.cluster.topic, o.partitions)
+	has, created, err := producer.EnsureTopic(ctx, cluster, o.cluster.Topic, o.partitions)
 	if err != nil {
 		return nil, err
 	}
-	id, _, err := cluster.Identity(ctx, o.cluster.topic)
+	id, _, err := cluster.Identity(ctx, o.cluster.Topic)
 	if err != nil {
 		return nil, err
 	}
@@ -235,22 +240,22 @@ func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster
 	embedded := id == devbroker.ClusterID
 	switch {
 	case created && embedded: // it keeps what it was told to keep
-		screen.Noticef("made topic %q with %s", o.cluster.topic, partitions)
+		screen.Noticef("made topic %q with %s", o.cluster.Topic, partitions)
 	case created:
-		screen.Noticef("made topic %q with %s; its records do not expire", o.cluster.topic, partitions)
+		screen.Noticef("made topic %q with %s; its records do not expire", o.cluster.Topic, partitions)
 	case o.asked.partitions && has != o.partitions:
-		screen.Noticef("topic %q has %s already: --partitions does not apply", o.cluster.topic, partitions)
+		screen.Noticef("topic %q has %s already: --partitions does not apply", o.cluster.Topic, partitions)
 	}
 	if !created && !embedded {
 		return nil, nil
 	}
-	return producer.Recreate(cluster, o.cluster.topic, has, screen.Report), nil
+	return producer.Recreate(cluster, o.cluster.Topic, has, screen.Report), nil
 }
 
 // writeFiles is the run when messages go into a folder.
 func (o *produceOptions) writeFiles(ctx context.Context, env Env, messages producer.Source, config producer.Config,
 	screen *console.Console) error {
-	out, err := archive.NewLineFiles(o.files.dir, o.cluster.topic, env.Now(), os.Getpid())
+	out, err := archive.NewLineFiles(o.files.dir, o.cluster.Topic, env.Now(), os.Getpid())
 	if err != nil {
 		return err
 	}
@@ -259,7 +264,7 @@ func (o *produceOptions) writeFiles(ctx context.Context, env Env, messages produ
 	err = producer.New(config).Run(ctx, messages, sink)
 	bizums, files := sink.Closed()
 	screen.Noticef("%s in %s%s", console.Plural(bizums, "bizum", "bizums"), console.Plural(files, "file", "files"),
-		exceptions(0, o.rejected))
+		view.Exceptions(0, o.rejected))
 	closed := out.Close()
 	return cmp.Or(err, closed)
 }

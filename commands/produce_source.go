@@ -8,10 +8,8 @@ import (
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/producer"
 	"bizumctl/commands/console"
+	"bizumctl/commands/view"
 )
-
-// standardInput is what errors call it.
-const standardInput = "standard input"
 
 // source opens what is sent: given messages, or made ones.
 func (o *produceOptions) source(env Env, screen *console.Console) (producer.Source, error) {
@@ -26,7 +24,7 @@ func (o *produceOptions) source(env Env, screen *console.Console) (producer.Sour
 	case "":
 		return o.made(env)
 	case "-":
-		return producer.Given(standardInput, env.Stdin, skip), nil
+		return producer.Given(producer.StandardInput, env.Stdin, skip), nil
 	}
 	file, err := producer.OpenInput(o.input)
 	if err != nil {
@@ -65,7 +63,7 @@ func list(file string, builtIn []byte, parse func([]byte) ([][]byte, error)) ([]
 
 // summary shows what was delivered, and what not.
 func (o *produceOptions) summary(screen *console.Console, f producer.Figures, pending int64) {
-	sent, lost := console.Plural(f.Acknowledged, "bizum", "bizums")+" sent", exceptions(0, o.rejected)
+	sent, lost := console.Plural(f.Acknowledged, "bizum", "bizums")+" sent", view.Exceptions(0, o.rejected)
 	if pending > 0 {
 		lost += fmt.Sprintf(", %s more not acknowledged", console.Count(pending))
 	}
@@ -74,8 +72,8 @@ func (o *produceOptions) summary(screen *console.Console, f producer.Figures, pe
 		return
 	}
 	requested, achieved := "", ""
-	if o.rate.perSecond > 0 {
-		requested = console.AskedRate(o.rate.perSecond) + " requested, "
+	if o.rate.PerSecond > 0 {
+		requested = console.AskedRate(o.rate.PerSecond) + " requested, "
 	}
 	if rate := f.PerSecond(o.plan().Mode); rate > 0 { // one bizum has none
 		achieved = console.Rate(rate) + " achieved, "

@@ -1,5 +1,5 @@
-// Mutate breaks Go source on purpose, for .ci/mutants. Each argument is an edit of the statement, or the case, that begins
-// on a line with the comment //mutant:NAME; what is on the line may be renamed without harm.
+// Mutate breaks Go source on purpose, for .ci/mutants. Each argument is an edit of the statement, or the case, that
+// begins on a line with the comment //mutant:NAME; what is on the line may be renamed without harm.
 //
 //	drop:NAME          the statement is not there
 //	false:NAME         the condition of an if or a case never holds; what is assigned is false

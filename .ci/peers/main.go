@@ -121,7 +121,8 @@ func makeTopic(name string, partitions int) error {
 			return err
 		}
 	}
-	_, err = admin.CreateTopic(ctx, int32(partitions), 1, map[string]*string{"file.delete.delay.ms": kadm.StringPtr("0")}, name)
+	_, err = admin.CreateTopic(ctx, int32(partitions), 1, map[string]*string{"file.delete.delay.ms": kadm.StringPtr("0")},
+		name)
 	return err
 }
 

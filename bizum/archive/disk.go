@@ -48,7 +48,8 @@ func (e *NotRegularError) Error() string {
 	return fmt.Sprintf("%s is %s, and not ours", e.Path, kind)
 }
 
-// read returns what is in a file of ours, which is of no more than max bytes. It follows no link, and waits for no pipe.
+// read returns what is in a file of ours, which is of no more than max bytes. It follows no link, and waits for no
+// pipe.
 func read(path string, max int64) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
 	if err != nil {

@@ -22,8 +22,8 @@ type LineFiles struct {
 	bytes  int64
 }
 
-// NewLineFiles returns the files of a process that began at a time. It creates the folder if it is missing. The error is
-// a WrongFolderError if the folder is that of a topic.
+// NewLineFiles returns the files of a process that began at a time. It creates the folder if it is missing. The error
+// is a WrongFolderError if the folder is that of a topic.
 func NewLineFiles(dir, topic string, began time.Time, process int) (*LineFiles, error) {
 	if err := CheckTopic(topic); err != nil {
 		return nil, fmt.Errorf("topic %q: %w", topic, err)

@@ -7,8 +7,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// tryLock locks a file, which it makes if it is missing, and reports whether it could. Others may read the file: that is
-// what another user of the folder needs to lock it.
+// tryLock locks a file, which it makes if it is missing, and reports whether it could. Others may read the file: that
+// is what another user of the folder needs to lock it.
 func tryLock(path string) (lock *flock.Flock, taken bool, err error) {
 	// Whoever opens a pipe would wait for its other end, and whoever follows a link would lock what it points to.
 	lock = flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDONLY|noFollow), flock.SetPermissions(0o644))

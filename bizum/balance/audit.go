@@ -49,8 +49,8 @@ func Audit(ctx context.Context, cluster *kafka.Cluster, config AuditConfig) ([]*
 }
 
 // auditAll audits the partitions, each as open opens it. The first error ends all.
-func auditAll(ctx context.Context, audit *ledger.Audit, open func(partition int32) *kafka.PartitionLog) ([]*ledger.Proof,
-	error) {
+func auditAll(ctx context.Context, audit *ledger.Audit,
+	open func(partition int32) *kafka.PartitionLog) ([]*ledger.Proof, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	proofs := make([]*ledger.Proof, audit.Partitions)

@@ -69,7 +69,8 @@ func OpenGroup(ctx context.Context, cluster *kafka.Cluster, config GroupConfig) 
 	if err != nil {
 		return nil, err
 	}
-	g := &Group{cluster: cluster, config: config, topics: topics, ids: make(map[string]string), checking: make(chan struct{}, 1)}
+	g := &Group{cluster: cluster, config: config, topics: topics, ids: make(map[string]string),
+		checking: make(chan struct{}, 1)}
 	source, err := cluster.Topic(ctx, config.Topic)
 	if err != nil {
 		return nil, err
@@ -137,14 +138,11 @@ func (g *Group) Run(ctx context.Context, topic *consumer.Consumer) error {
 	c := g.config
 	l := &ledger.Ledger{Heading: g.heading, Topics: g.topics, Interval: c.Interval, AcceptGap: c.AcceptGap,
 		Strict: c.Strict, Now: c.Now, PartitionOf: kafka.PartitionOf, Ready: session.taken, Stop: topic.StopOf,
-		Reserve: c.Reserve, Release: c.Release, Taken: c.Taken, Committed: c.Committed,
+		Reserve: c.Reserve, Release: c.Release, Taken: c.Taken, Committed: c.Committed, Report: c.Report,
 		Show: func(committed ledger.Committed) error {
 			topic.Seen()
 			topic.Committed(committed.Partition, committed.Position)
 			return c.Show(committed)
-		},
-		Notice: func(partition int32, text string) {
-			c.Report(event.LedgerNotice{Topic: c.Topic, Partition: partition, Text: text})
 		}}
 	joined := func(partitions []int32) {
 		l.Retain(partitions)

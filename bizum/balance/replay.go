@@ -38,7 +38,9 @@ type ReplayConfig struct {
 	Initial bizum.Amount      // with which every account opens
 	Strict  bool              // end at the first rejected message
 	Report  func(event.Event) // called from several goroutines
+	Watch   *Watch            // nil: nobody looks on
 	// Moved returns what is told of the payments of a partition, in their order and before they are booked; nil: nobody.
+	// It does not go with Watch.
 	Moved func(partition int32) func(key []byte, timestamp int64, change bizum.Amount)
 }
 
@@ -58,8 +60,11 @@ func (f *fold) counts() Counts {
 // Replay adds up a topic when only the closing balances are wanted: its partitions in any order, side by side. When ctx
 // ends it returns what it has.
 func Replay(ctx context.Context, topic *consumer.Consumer, config ReplayConfig) (*Replayed, error) {
-	f := &books{fold: &fold{topic: topic, strict: config.Strict, report: config.Report},
-		none: bizum.NewBook(config.Initial)}
+	counting := &fold{topic: topic, strict: config.Strict, report: config.Report}
+	if config.Watch != nil {
+		return replayWatched(ctx, &watched{fold: counting, watch: config.Watch, book: bizum.NewBook(config.Initial)})
+	}
+	f := &books{fold: counting, none: bizum.NewBook(config.Initial)}
 	err := topic.RunEach(ctx, func(ctx context.Context, partition int32, from int64) error {
 		p := &replay{fold: f.fold, book: f.another()}
 		if config.Moved != nil {
@@ -75,6 +80,17 @@ func Replay(ctx context.Context, topic *consumer.Consumer, config ReplayConfig) 
 		return nil, merged
 	}
 	return &Replayed{Book: book, Counts: f.counts()}, err
+}
+
+func replayWatched(ctx context.Context, w *watched) (*Replayed, error) {
+	err := w.topic.RunEach(ctx, func(ctx context.Context, partition int32, from int64) error {
+		pending := newBlock()
+		return w.partition(ctx, partition, from, func(b *kafka.Batch) error { return w.batch(b, pending) })
+	})
+	if err != nil && ctx.Err() == nil {
+		return nil, err
+	}
+	return &Replayed{Book: w.book, Counts: w.counts()}, err
 }
 
 // partition hands over the batches of a partition until its stop, if it has one.

@@ -7,8 +7,8 @@ import (
 	"bizumctl/bizum/record"
 )
 
-// Statement books payments one by one, and shows those that are wanted as rows. Those before them are booked too, so that
-// the balance of each row is right.
+// Statement books payments one by one, and shows those that are wanted as rows. Those before them are booked too, so
+// that the balance of each row is right.
 type Statement struct {
 	Book    *bizum.Book
 	Account string          // only its rows; "": those of all accounts

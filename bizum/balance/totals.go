@@ -33,7 +33,8 @@ type Total struct {
 func (t *Total) Net() bizum.Amount { return t.Received - t.Sent }
 
 // Totals adds up the payments of a topic, its partitions side by side. They are sorted by name.
-func Totals(ctx context.Context, topic *consumer.Consumer, config TotalsConfig) (list []Total, counts Counts, err error) {
+func Totals(ctx context.Context, topic *consumer.Consumer, config TotalsConfig) (list []Total, counts Counts,
+	err error) {
 	f := &fold{topic: topic, strict: config.Strict, report: config.Report}
 	all := make(map[string]*Total)
 	var mu sync.Mutex

@@ -174,8 +174,8 @@ func (c *Consumer) setStops(ctx context.Context) error {
 	return nil
 }
 
-// SeenFrom returns where a bound is in the partitions that there were at the start. What Run hands over before it is not
-// taken for something that a person sees.
+// SeenFrom returns where a bound is in the partitions that there were at the start. What Run hands over before it is
+// not taken for something that a person sees.
 func (c *Consumer) SeenFrom(ctx context.Context, b Bound) (map[int32]int64, error) {
 	offsets := make(map[int32]int64)
 	for p := range c.starts {

@@ -5,6 +5,7 @@ package event
 import (
 	"time"
 
+	"bizumctl/bizum"
 	"bizumctl/bizum/record"
 )
 
@@ -50,11 +51,30 @@ type (
 	TopicCreated struct{ Topic string }
 	// WaitingForLedger means that what a ledger has is still being read, which comes before new records.
 	WaitingForLedger struct{ Group, Topic string }
-	// LedgerNotice is what a ledger has to say about a partition.
-	LedgerNotice struct {
-		Topic     string
-		Partition int32
-		Text      string
+	// WaitingForHeading means that a ledger waits for the member that begins it: the one that has partition Of.
+	WaitingForHeading struct {
+		Topic         string
+		Partition, Of int32
+	}
+	// LedgerBegun means that a new ledger begins at Offset, because its topic does, and not at 0.
+	LedgerBegun struct{ record.Position }
+	// LedgerResumed means that a ledger goes on at Offset.
+	LedgerResumed struct {
+		record.Position
+		Accounts int
+		Sole     bizum.Account // if there is one
+	}
+	// PositionReplaced means that a group's position is not the one that its ledger has stored: the ledger goes on at
+	// Offset, after its last entry.
+	PositionReplaced struct {
+		record.Position
+		Found int64 // what something else has set; -1: it is gone
+	}
+	// GapAccepted means that messages from From on are gone before they were booked. The ledger goes on at Offset, where
+	// its topic begins now.
+	GapAccepted struct {
+		record.Position
+		From int64
 	}
 )
 
@@ -122,7 +142,11 @@ func (Skipped) event()             {}
 func (Rejected) event()            {}
 func (TopicCreated) event()        {}
 func (WaitingForLedger) event()    {}
-func (LedgerNotice) event()        {}
+func (WaitingForHeading) event()   {}
+func (LedgerBegun) event()         {}
+func (LedgerResumed) event()       {}
+func (PositionReplaced) event()    {}
+func (GapAccepted) event()         {}
 func (ForeignFiles) event()        {}
 func (WaitingForWriter) event()    {}
 func (FilesBegun) event()          {}

@@ -46,10 +46,10 @@ var ErrLineBreak = errors.New("a line break inside, which a line of text cannot 
 
 // ByName finds text, csv or json.
 //
-// Text is the message itself, `Nombre;Cantidad;Concepto;tipo`, or with the balance `;Saldo` after it. The message can be
-// sent again, so one with a line break inside is refused: it would be two. With the balance it cannot, and the line
-// break is \n or \r there. Csv is quoted as in RFC 4180 and has a header. Json is an object a line. Amounts are euros
-// with two decimals, times RFC 3339 in UTC; a time that this cannot name is empty, or null.
+// Text is the message itself, `Nombre;Cantidad;Concepto;tipo`, or with the balance `;Saldo` after it. The message can
+// be sent again, so one with a line break inside is refused: it would be two. With the balance it cannot, and the
+// line break is \n or \r there. Csv is quoted as in RFC 4180 and has a header. Json is an object a line. Amounts are
+// euros with two decimals, times RFC 3339 in UTC; a time that this cannot name is empty, or null.
 func ByName(name string, o Options) (Format, error) {
 	return (&columns{balance: o.Balance, safe: o.Safe}).format(name)
 }

@@ -111,7 +111,8 @@ func (c *Cluster) newFetchConn(address string, silence *silence,
 		go broker.Close()
 		return nil, err
 	}
-	return &fetchConn{Conn: once.dialled.Conn, setup: once.dialled, broker: broker, timeout: c.limits.silent, silence: silence}, nil
+	return &fetchConn{Conn: once.dialled.Conn, setup: once.dialled, broker: broker, timeout: c.limits.silent,
+		silence: silence}, nil
 }
 
 // Close closes the connection at once, whatever is under way on it.

@@ -401,8 +401,8 @@ func retriable(err error) bool {
 		errors.Is(err, sarama.ErrBrokerNotFound) || errors.Is(err, sarama.ErrControllerNotAvailable)
 }
 
-// isExhausted reports whether this process, or this machine, has no descriptor left for another connection. No broker is
-// to blame for that, and waiting does not help: what we have open, we keep.
+// isExhausted reports whether this process, or this machine, has no descriptor left for another connection. No broker
+// is to blame for that, and waiting does not help: what we have open, we keep.
 func isExhausted(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

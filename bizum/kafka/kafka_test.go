@@ -821,7 +821,9 @@ func TestMissingAndEmpty(t *testing.T) {
 	b.must(w.Append(b.ctx, []byte("k"), []byte("v"), 0, 0, kafka.Header{Key: "reason", Value: []byte("r")}))
 	b.must(w.Flush(b.ctx))
 	var got []string
-	_, _, err := b.cluster.ReadToEnd(b.ctx, b.topic, 0, 0, func(r *record.Record) error {
+	log := b.cluster.PartitionLog(kafka.PartitionLogConfig{})
+	defer log.Close()
+	_, _, err := log.ReadToEnd(b.ctx, b.topic, 0, 0, func(r *record.Record) error {
 		got = append(got, fmt.Sprintf("%#v %#v %q", r.Key, r.Value, r.Headers.Get("reason")))
 		return nil
 	})

@@ -117,8 +117,9 @@ func (s *partitionSender) failure(err error) error {
 	return fmt.Errorf("writing to %s/%d: %w", w.topic, s.partition, reason(err))
 }
 
-// restarted returns the error of a log that acknowledges records at offsets where it had acknowledged others. It is none
-// if the topic was made again, and the Writer may go on with it: a log that knows no producer takes any sequence number.
+// restarted returns the error of a log that acknowledges records at offsets where it had acknowledged others. It is
+// none if the topic was made again, and the Writer may go on with it: a log that knows no producer takes any sequence
+// number.
 func (s *partitionSender) restarted() error {
 	w := s.writer
 	if w.missing != nil {

@@ -15,7 +15,7 @@ import (
 const (
 	responseBytesMax     = 12 << 20
 	decompressedBytesMax = 12 << 20
-	restoreBytesMax      = 6 << 20 // of either, beside these, for what is read to its end (Cluster.ReadToEnd)
+	restoreBytesMax      = 6 << 20 // of either, beside these, for what is read to its end (PartitionLog.ReadToEnd)
 )
 
 // memory is shared by readers. A reader that would exceed a limit waits until others have released memory. A single

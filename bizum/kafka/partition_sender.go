@@ -250,9 +250,9 @@ func (s *partitionSender) recover(cause error) error {
 	return err
 }
 
-// beginAgain waits for the topic, and reports whether it is a new one, which has nothing of what was sent. Then what is not
-// acknowledged is numbered from 0 on, by a new producer: a broker that has forgotten the topic may have given our id to
-// another one, and an empty log takes no other first number (KAFKA-15591).
+// beginAgain waits for the topic, and reports whether it is a new one, which has nothing of what was sent. Then what
+// is not acknowledged is numbered from 0 on, by a new producer: a broker that has forgotten the topic may have given
+// our id to another one, and an empty log takes no other first number (KAFKA-15591).
 func (s *partitionSender) beginAgain() (again bool, err error) {
 	w := s.writer
 	_, id, err := w.cluster.Identity(w.ctx, w.topic)

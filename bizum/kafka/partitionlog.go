@@ -96,9 +96,10 @@ func (l *PartitionLog) ReadSource(ctx context.Context, position int64,
 	})
 }
 
-// ReadToEnd is Cluster.ReadToEnd: it calls each for the records of any partition of a topic, from an offset, or from
-// the partition's start if that is higher, up to the last stable offset at the time of the call. It returns that start
-// and that end. If the log is read side by side with others, each may wait for them.
+// ReadToEnd calls each for the committed records of any partition of a topic, from an offset, or from the partition's
+// start if that is higher, up to the last stable offset at the time of the call. It returns that start and that end. A
+// record is valid until each returns. Its errors are those of Cluster.Read. Unless the log is read side by side with
+// others, all such reads share a memory, so that each must not wait for another of them.
 func (l *PartitionLog) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	memory := l.cluster.restoring

@@ -127,15 +127,9 @@ func (c *Cluster) reader(topic, id string, partition int32, position int64) *rea
 // errAtEnd ends a read at its end offset.
 var errAtEnd = errors.New("at the end")
 
-// ReadToEnd calls each for the committed records of a partition from an offset, or from the start of the log if that is
+// readToEnd calls each for the committed records of a partition from an offset, or from the start of the log if that is
 // higher, to the last stable offset at the time of the call. It returns that start and that end. A record is valid
-// until each returns. Its errors are those of Read. All such reads share a memory of their own, so each must not wait
-// for another of them.
-func (c *Cluster) ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
-	each func(*record.Record) error) (start, end int64, err error) {
-	return c.readToEnd(ctx, c.restoring, topic, partition, from, each)
-}
-
+// until each returns. Its errors are those of Read. Reads that share a memory must not wait for each other.
 func (c *Cluster) readToEnd(ctx context.Context, memory *memory, topic string, partition int32, from int64,
 	each func(*record.Record) error) (start, end int64, err error) {
 	start, end, err = c.bounds(ctx, topic, partition)
@@ -223,7 +217,8 @@ func (r *reader) readAll(ctx context.Context, batches chan<- Batch) error {
 		case errors.Is(err, errFetchResponse):
 			return r.corrupt(r.position, err)
 		case err != nil:
-			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position, reason(r.cluster.needs(err, reads(r.topic))))
+			return fmt.Errorf("reading %s/%d@%d: %w", r.topic, r.partition, r.position,
+				reason(r.cluster.needs(err, reads(r.topic))))
 		}
 		err = r.split(ctx, response, f, batches)
 		response.release()
@@ -441,8 +436,8 @@ func (a *aborted) before(offset int64) {
 	}
 }
 
-// outOfRange returns an OutOfRangeError with the bounds of the log, or nil, after a pause, if the position is in range by
-// now.
+// outOfRange returns an OutOfRangeError with the bounds of the log, or nil, after a pause, if the position is in
+// range by now.
 func (r *reader) outOfRange(ctx context.Context) error {
 	start, end, err := r.cluster.bounds(ctx, r.topic, r.partition)
 	if err != nil {

@@ -366,7 +366,9 @@ func twoHundredPartitions(t *testing.T, toEnd bool) {
 			}
 			var err error
 			if toEnd {
-				_, _, err = b.cluster.ReadToEnd(b.ctx, b.topic, p, 0, func(r *record.Record) error {
+				log := b.cluster.PartitionLog(kafka.PartitionLogConfig{})
+				defer log.Close()
+				_, _, err = log.ReadToEnd(b.ctx, b.topic, p, 0, func(r *record.Record) error {
 					if r.Offset%records == 0 { // once a batch
 						each(r.Value)
 					}

@@ -24,7 +24,8 @@ const probeTimeout = time.Second
 
 // secure speaks TLS on a connection. It reports whether the broker wants a certificate of us: with TLS 1.3 it refuses
 // ours, or that we have none, only when we read.
-func (d *dialer) secure(conn net.Conn, address string, deadline time.Time) (secured *secureConn, wanted bool, err error) {
+func (d *dialer) secure(conn net.Conn, address string, deadline time.Time) (secured *secureConn, wanted bool,
+	err error) {
 	config, err := d.config.TLS()
 	if err != nil {
 		return nil, false, access(TLSFailed, address, "%v", err)

@@ -37,8 +37,8 @@ type WriterConfig struct {
 	// GiveUp is how long a broker may return retriable errors before that is an error; 0: 2 minutes, as in Java's
 	// client (delivery.timeout.ms). A broker that is down is waited for without limit.
 	GiveUp time.Duration
-	// Missing is called when the topic does not exist any more, and may create it again. What the new one lacks and was not
-	// acknowledged is then written to it. Missing is called from several goroutines; nil: the topic is waited for.
+	// Missing is called when the topic does not exist any more, and may create it again. What the new one lacks and was
+	// not acknowledged is then written to it. Missing is called from several goroutines; nil: the topic is waited for.
 	Missing func(context.Context)
 	// Producer is for transactions that the caller begins and ends; without a TransactionalID the Writer requests a
 	// producer id of its own. An epoch may have only one Writer for a partition, in all its transactions: the sequence

@@ -82,8 +82,8 @@ type absent struct {
 	first    string // of them, described
 }
 
-// Partition audits one partition. An error means that nothing could be proved: it is one of log, or that of a topic or a
-// ledger that cannot be compared.
+// Partition audits one partition. An error means that nothing could be proved: it is one of log, or that of a topic
+// or a ledger that cannot be compared.
 func (a *Audit) Partition(ctx context.Context, number int32, log Log) (*Proof, error) {
 	committed, meta, err := log.Committed(ctx)
 	if err != nil {
@@ -107,7 +107,8 @@ func (a *Audit) Partition(ctx context.Context, number int32, log Log) (*Proof, e
 	if err != nil {
 		return nil, err
 	}
-	k := &auditor{Audit: a, log: log, number: number, start: start, end: end, counted: counted, owed: make(map[string]*absent),
+	k := &auditor{Audit: a, log: log, number: number, start: start, end: end, counted: counted,
+		owed:  make(map[string]*absent),
 		proof: &Proof{Partition: number, From: start, To: committed}}
 	return k.proof, k.run(ctx)
 }
@@ -175,7 +176,8 @@ func (k *auditor) heading() (found bool, err error) {
 	first := k.ledger.now
 	if first == nil {
 		if k.ledger.err == nil && k.proof.To > 0 {
-			return false, fmt.Errorf("ledger %s/%d is empty, but the group has position %d", k.Topics.Entries, k.number, k.proof.To)
+			return false, fmt.Errorf("ledger %s/%d is empty, but the group has position %d", k.Topics.Entries, k.number,
+				k.proof.To)
 		}
 		return false, k.ledger.err
 	}
@@ -287,8 +289,8 @@ func (k *auditor) message(r *record.Record) error {
 	}
 	k.line = appendPosted(k.line[:0], &want)
 	if should := k.line; string(w.key) != string(key) || string(w.value) != string(should) { //mutant:wrong
-		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q", k.Topics.Entries, k.number, w.place,
-			w.key, w.value, key, should)
+		k.count(wrong, "%s/%d@%d: account %.60q has %.200q, should be account %.60q with %.200q",
+			k.Topics.Entries, k.number, w.place, w.key, w.value, key, should)
 	}
 	k.settleOwed(key)
 	k.ledger.advance()
@@ -342,11 +344,11 @@ func (k *auditor) stray(c *cursor, w *written, kind string) {
 	case w.fault != nil:
 		k.count(wrong, "%s/%d@%d: %v: account %.60q, %.200q", c.topic, k.number, w.place, w.fault, w.key, w.value)
 	case w.offset <= c.last:
-		k.count(double, "%s/%d@%d: a second record for offset %d of %s, or one out of order: account %.60q, %.200q", c.topic, k.number,
-			w.place, w.offset, k.Topics.Source, w.key, w.value)
+		k.count(double, "%s/%d@%d: a second record for offset %d of %s, or one out of order: account %.60q, %.200q",
+			c.topic, k.number, w.place, w.offset, k.Topics.Source, w.key, w.value)
 	default:
-		k.count(wrong, "%s/%d@%d: no %s at offset %d of %s: account %.60q, %.200q", c.topic, k.number, w.place, kind, w.offset,
-			k.Topics.Source, w.key, w.value)
+		k.count(wrong, "%s/%d@%d: no %s at offset %d of %s: account %.60q, %.200q", c.topic, k.number, w.place, kind,
+			w.offset, k.Topics.Source, w.key, w.value)
 	}
 }
 

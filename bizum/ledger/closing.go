@@ -15,8 +15,8 @@ type Closing struct {
 	End      int64 // of the source
 }
 
-// ReadClosing reads what a partition of a ledger has come to, from what is committed, beside those who keep it. Now is the
-// heading that it would have now, but for its initial balance. The error is one of log, or a StopError.
+// ReadClosing reads what a partition of a ledger has come to, from what is committed, beside those who keep it. Now
+// is the heading that it would have now, but for its initial balance. The error is one of log, or a StopError.
 func ReadClosing(ctx context.Context, log Log, topics Topics, number int32, now Heading) (*Closing, error) {
 	position, meta, err := log.Committed(ctx) // before the entries, which then are not behind it
 	if err == nil {

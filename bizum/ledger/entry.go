@@ -48,8 +48,8 @@ func (h Heading) differs(now Heading) error {
 	case h.SourceID != now.SourceID:
 		return stop(OtherSource, "the topic was deleted and recreated since this ledger was begun")
 	case h.Partitions != now.Partitions:
-		return stop(OtherSource, "partitions of the topic: %d when this ledger was begun, %d now, which spreads the accounts "+
-			"anew", h.Partitions, now.Partitions)
+		return stop(OtherSource, "partitions of the topic: %d when this ledger was begun, %d now, which spreads the "+
+			"accounts anew", h.Partitions, now.Partitions)
 	case h.Initial != now.Initial:
 		return &StopError{Cause: OtherInitial, Initial: h.Initial,
 			Reason: fmt.Sprintf("the accounts of this ledger open with %v, not %v", h.Initial, now.Initial)}
@@ -73,8 +73,8 @@ func appendPosted(b []byte, e *posted) []byte {
 
 var errNoEntry = errors.New("not an entry: want Nombre;Cantidad;Concepto;tipo;Saldo;offset")
 
-// parsePosted parses an entry, whose balance and offset must be as appendPosted writes them. The error is errNoEntry, or
-// wraps it.
+// parsePosted parses an entry, whose balance and offset must be as appendPosted writes them. The error is errNoEntry,
+// or wraps it.
 func parsePosted(value []byte) (e posted, err error) {
 	last := bytes.LastIndexByte(value, ';')
 	if last < 0 {
@@ -98,7 +98,8 @@ func parsePosted(value []byte) (e posted, err error) {
 	if e.balance, ok = bizum.ParseBalance(value[middle+1 : last]); !ok {
 		return e, errNoEntry
 	}
-	if payment := value[:middle]; len(payment) <= bizum.MessageBytesMax { // the longest messages grow when they are written as entries
+	// The longest messages grow when they are written as entries.
+	if payment := value[:middle]; len(payment) <= bizum.MessageBytesMax {
 		if e.Payment, err = bizum.ParsePayment(payment); err != nil {
 			return e, fmt.Errorf("%w: %w", errNoEntry, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -36,8 +37,8 @@ const (
 )
 
 // compareHeadings returns a StopError if the ledger has another heading than ours. The heading of partition 0 comes
-// first, and others are written only when it is there and is the same: so of processes that begin a ledger at once, with
-// different headings, the one that has partition 0 goes on, and the others stop.
+// first, and others are written only when it is there and is the same: so of processes that begin a ledger at once,
+// with different headings, the one that has partition 0 goes on, and the others stop.
 func (p *partition) compareHeadings(ctx context.Context) error {
 	l := p.ledger
 	if p.number == headingPartition && !l.hasAgreed() {
@@ -60,7 +61,7 @@ func (p *partition) compareHeadings(ctx context.Context) error {
 			return err
 		}
 		if looks == headingLooksMax {
-			p.notice("waiting for the member that has partition %d, which begins the ledger", headingPartition)
+			l.Report(event.WaitingForHeading{Topic: l.Topics.Source, Partition: p.number, Of: headingPartition})
 		}
 		select {
 		case <-l.after(headingEvery):

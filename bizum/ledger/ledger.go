@@ -1,9 +1,9 @@
 // Package ledger keeps the balances of a topic's accounts exactly once: every payment becomes one entry, in order,
-// whenever a process is killed. It owns the order of the steps that guarantee it, and the ledger's topics and records. Of
-// Kafka it sees two small interfaces, Log and Output; it prints nothing.
+// whenever a process is killed. It owns the order of the steps that guarantee it, and the ledger's topics and
+// records. Of Kafka it sees two small interfaces, Log and Output; it prints nothing.
 //
-// The ledger of a source topic is a topic of as many partitions. The payments are in the source; the ledger has, for each
-// of them, the balance after it:
+// The ledger of a source topic is a topic of as many partitions. The payments are in the source; the ledger has, for
+// each of them, the balance after it:
 //
 //   - first the heading, with an empty key: `1;<source topic id>;<partitions>;<initial balance>`
 //   - then entries, keyed by account: `Nombre;Cantidad;Concepto;tipo;Saldo;offset`
@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -37,8 +38,8 @@ type Log interface {
 	// error or ctx ends. It returns an error, too, if retention has deleted the position.
 	ReadSource(ctx context.Context, position int64,
 		deliver func(next int64, records iter.Seq[*record.Record]) error) error
-	// ReadToEnd calls each for the records of any partition of a topic, from an offset or from the start if that is higher,
-	// up to the last stable offset at the time of the call. It returns the partition's start, and that offset.
+	// ReadToEnd calls each for the records of any partition of a topic, from an offset or from the start if that is
+	// higher, up to the last stable offset at the time of the call. It returns the partition's start, and that offset.
 	ReadToEnd(ctx context.Context, topic string, partition int32, from int64,
 		each func(*record.Record) error) (start, end int64, err error)
 	// AwaitStable waits until transactions that have written to our partition of the ledger's topics are completed.
@@ -46,8 +47,8 @@ type Log interface {
 }
 
 // Output writes one partition of a ledger's topics in transactions: Begin, Write as often as there is something, Flush,
-// Commit, End. Only with End(true) does any of it become visible, all together. After an error of a step nobody knows what
-// the brokers have done; only Fence, of a new Output, settles it.
+// Commit, End. Only with End(true) does any of it become visible, all together. After an error of a step nobody knows
+// what the brokers have done; only Fence, of a new Output, settles it.
 type Output interface {
 	// Fence aborts what a former owner has open, and makes the brokers refuse all it still sends.
 	Fence(ctx context.Context) error
@@ -108,8 +109,8 @@ func (e *UncommittedError) Error() string {
 
 func (e *UncommittedError) Unwrap() error { return e.Cause }
 
-// Ledger books the messages of a topic's partitions, of as many at once as its process is assigned. It caches the state of
-// a partition, so that one that is assigned again need not be read again.
+// Ledger books the messages of a topic's partitions, of as many at once as its process is assigned. It caches the
+// state of a partition, so that one that is assigned again need not be read again.
 type Ledger struct {
 	Heading   Heading
 	Topics    Topics
@@ -134,15 +135,15 @@ type Ledger struct {
 	Taken func(partition int32, position int64, book *bizum.Book)
 	// Committed, if set, is called after each commit, also of nothing but a position, with how long it took.
 	Committed func(partition int32, position int64, took time.Duration)
-	// Notice is called with what a person should know of a partition.
-	Notice func(partition int32, text string)
+	// Report is called with what a person should know of a partition.
+	Report func(event.Event)
 	// Reserve reports whether an entry of an account is wanted in Show, and whether there is room for it; nil: none is
 	// wanted. Without room the partition is not booked any further. Release returns the room of entries that were not
 	// committed.
 	Reserve func(account []byte) (wanted, room bool)
 	Release func(entries int)
-	// Show is called with what was committed, unless that is nothing but a position. It is called from the goroutines of all
-	// partitions. Its error ends Run.
+	// Show is called with what was committed, unless that is nothing but a position. It is called from the goroutines of
+	// all partitions. Its error ends Run.
 	Show func(Committed) error
 
 	mu       sync.Mutex
@@ -207,8 +208,8 @@ func (l *Ledger) emptyState() *state {
 	return &state{book: bizum.NewBook(l.Heading.Initial), booked: none}
 }
 
-// takeState removes the state of a partition from the cache, or returns an empty one. After an error it is not known to be
-// what the ledger has, and is not put back.
+// takeState removes the state of a partition from the cache, or returns an empty one. After an error it is not known
+// to be what the ledger has, and is not put back.
 func (l *Ledger) takeState(number int32) *state {
 	l.mu.Lock()
 	defer l.mu.Unlock()

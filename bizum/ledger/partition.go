@@ -9,9 +9,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -48,12 +47,12 @@ type batch struct {
 	booked  chan struct{} // closed when its records are no longer used
 }
 
-// Run takes a partition over, books its messages and commits them every Interval until ctx ends; then it commits what is
-// booked, within 4 s, and returns nil. A StopError needs a person's decision. All other errors are those of log and
-// output, which can no longer be used, of Show, and of messages at which to stop.
+// Run takes a partition over, books its messages and commits them every Interval until ctx ends; then it commits what
+// is booked, within 4 s, and returns nil. A StopError needs a person's decision. All other errors are those of log
+// and output, which can no longer be used, of Show, and of messages at which to stop.
 func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) (err error) {
 	p := l.partition(number, log, output)
-	steps, cancel := outlasting(ctx, finishTimeout)
+	steps, cancel := outlast(ctx, finishTimeout)
 	defer cancel()
 	defer p.close(steps)
 	if err := p.takeOver(ctx, steps); err != nil {
@@ -62,7 +61,7 @@ func (l *Ledger) Run(ctx context.Context, number int32, log Log, output Output) 
 		}
 		return err
 	}
-	p.noticeStart()
+	p.reportStart()
 	if l.Taken != nil {
 		l.Taken(number, p.position, p.state.book)
 	}
@@ -101,14 +100,18 @@ func (l *Ledger) partition(number int32, log Log, output Output) *partition {
 	return p
 }
 
-// outlasting returns a context that ends a while after ctx.
-func outlasting(ctx context.Context, while time.Duration) (context.Context, context.CancelFunc) {
-	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	context.AfterFunc(ctx, func() { time.AfterFunc(while, cancel) })
-	return longer, cancel
+// outlast returns a context that ends so long after another one does.
+func outlast(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return late, func() {
+		stop()
+		cancel()
+	}
 }
 
-// book books what the source has and commits it, every Interval, until ctx ends. What was begun may outlast ctx, in steps.
+// book books what the source has and commits it, every Interval, until ctx ends. What was begun may outlast ctx, in
+// steps.
 func (p *partition) book(ctx, steps context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
@@ -414,17 +417,19 @@ func (p *partition) close(ctx context.Context) {
 	p.ledger.putState(p.number, p.state)
 }
 
-// noticeStart reports where the partition goes on.
-func (p *partition) noticeStart() {
-	switch accounts := p.state.book.Len(); {
-	case accounts == 1:
-		account := p.state.book.Accounts()[0]
-		p.notice("going on at offset %d: account %s has %s", p.position, account.Name, account.Balance.AppendEuros(nil))
-	case accounts > 1:
-		p.notice("going on at offset %d: %s accounts", p.position, humanize.Comma(int64(accounts)))
+// reportStart reports where the partition goes on.
+func (p *partition) reportStart() {
+	resumed := event.LedgerResumed{Position: p.at(p.position), Accounts: p.state.book.Len()}
+	switch {
+	case resumed.Accounts == 0:
+		return
+	case resumed.Accounts == 1:
+		resumed.Sole = p.state.book.Accounts()[0]
 	}
+	p.ledger.Report(resumed)
 }
 
-func (p *partition) notice(format string, args ...any) {
-	p.ledger.Notice(p.number, fmt.Sprintf(format, args...))
+// at returns a position in the source.
+func (p *partition) at(offset int64) record.Position {
+	return record.Position{Topic: p.ledger.Topics.Source, Partition: p.number, Offset: offset}
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -231,7 +232,7 @@ func (w *world) spawn(initial bizum.Amount) *proc {
 			return t.fires
 		},
 		PartitionOf: partitionOf,
-		Notice:      func(int32, string) {}, Ready: func(int32) {},
+		Report:      func(event.Event) {}, Ready: func(int32) {},
 		Reserve: func([]byte) (bool, bool) { return true, true }, Release: func(int) {},
 		Show: p.show}
 	return p

@@ -12,8 +12,8 @@ import (
 
 var visits atomic.Int64
 
-// at kills the process with SIGKILL when it comes to a step for the n-th time. BIZUMCTL_KILL_AT has the step and n, such as
-// "committed:3".
+// at kills the process with SIGKILL when it comes to a step for the n-th time. BIZUMCTL_KILL_AT has the step and n,
+// such as "committed:3".
 func at(step string) {
 	name, count, _ := strings.Cut(os.Getenv("BIZUMCTL_KILL_AT"), ":")
 	if name != step {

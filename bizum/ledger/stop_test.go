@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
@@ -68,7 +69,7 @@ func TestStop(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	l := &Ledger{Heading: Heading{"id", 1, 0}, Topics: topics, Interval: time.Hour, PartitionOf: partitionOf,
 		Now: func() time.Time { return now }, After: func(time.Duration) <-chan time.Time { return nil },
-		Ready: func(int32) {}, Notice: func(int32, string) {}, Show: func(Committed) error { return nil },
+		Ready: func(int32) {}, Report: func(event.Event) {}, Show: func(Committed) error { return nil },
 		Stop: func(int32) int64 { return 3 }}
 	if err := l.Run(ctx, 0, s, s); err != nil {
 		t.Fatal(err)

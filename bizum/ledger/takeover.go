@@ -5,12 +5,13 @@ import (
 	"fmt"
 
 	"bizumctl/bizum"
+	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 )
 
-// takeOver makes us the partition's only writer and finds out where to go on. Each step is taken only when the one before
-// is done: what is read before the former owner is fenced, or while its last transaction is being completed, may change
-// again. Only what is begun may outlast ctx, in steps.
+// takeOver makes us the partition's only writer and finds out where to go on. Each step is taken only when the one
+// before is done: what is read before the former owner is fenced, or while its last transaction is being completed,
+// may change again. Only what is begun may outlast ctx, in steps.
 func (p *partition) takeOver(ctx, steps context.Context) error {
 	if err := p.output.Fence(ctx); err != nil { //mutant:fence
 		return err
@@ -133,8 +134,8 @@ func (p *partition) foreign(offset int64, what string) error {
 	return stop(OtherWriter, "record at %s/%d@%d: %s", p.ledger.Topics.Entries, p.number, offset, what)
 }
 
-// findPosition returns the source offset to go on at, from the group's position and its metadata, and from what the ledger
-// has.
+// findPosition returns the source offset to go on at, from the group's position and its metadata, and from what the
+// ledger has.
 func (p *partition) findPosition(ctx context.Context, committed int64, meta string) (position int64, err error) {
 	counted, ours := parseMetadata(meta)
 	ours = ours && committed >= 0
@@ -158,11 +159,11 @@ func (p *partition) findPosition(ctx context.Context, committed int64, meta stri
 			"that were booked", p.number, end, position)
 	}
 	if start > position {
-		gone := fmt.Sprintf("the topic starts at offset %d: %d offsets from %d on are gone", start, start-position, position)
 		if !p.ledger.AcceptGap { //mutant:gap
-			return 0, stop(Gap, "partition %d: %s, unbooked", p.number, gone)
+			return 0, stop(Gap, "partition %d: the topic starts at offset %d: %d offsets from %d on are gone, unbooked",
+				p.number, start, start-position, position)
 		}
-		p.notice("%s, and accepted", gone)
+		p.ledger.Report(event.GapAccepted{Position: p.at(start), From: position})
 		position = start
 	}
 	return position, nil
@@ -177,18 +178,15 @@ func (p *partition) positionFromLedger(ctx context.Context, committed, start int
 	}
 	last := max(p.state.booked, rejected) //mutant:rejected
 	switch {
-	case last >= 0 && committed >= 0:
-		p.notice("the group's position was set to %d by something else; going on after the last entry, at offset %d",
-			committed, last+1)
 	case last >= 0:
-		p.notice("the group's position is gone; going on after the last entry, at offset %d", last+1)
+		p.ledger.Report(event.PositionReplaced{Position: p.at(last + 1), Found: committed})
 	case committed >= 0 && !p.state.headed:
 		return 0, stop(OtherUse, "partition %d: the group has position %d, but no ledger: something else uses it",
 			p.number, committed)
 	case committed >= 0:
-		p.notice("the group's position was set to %d by something else; nothing is booked yet", committed)
+		p.ledger.Report(event.PositionReplaced{Position: p.at(0), Found: committed})
 	case start > 0 && !p.state.headed:
-		p.notice("the topic starts at offset %d, and so does the ledger", start)
+		p.ledger.Report(event.LedgerBegun{Position: p.at(start)})
 		return start, nil
 	}
 	return last + 1, nil

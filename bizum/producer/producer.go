@@ -213,7 +213,7 @@ func (p *Producer) reportBehind(by time.Duration) {
 	p.config.Report(event.Behind{PerSecond: p.config.Plan.PerSecond, By: by})
 }
 
-// outlast makes a context that ends so long after another one does.
+// outlast returns a context that ends so long after another one does.
 func outlast(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
 	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })

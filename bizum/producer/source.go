@@ -34,6 +34,9 @@ func (e *LineError) Error() string {
 
 func (e *LineError) Unwrap() error { return e.Reason }
 
+// StandardInput is what errors call it.
+const StandardInput = "standard input"
+
 // Given reads messages, a line each, and checks them; name is where the lines come from. It reads ahead in a goroutine,
 // so that an interruption need not wait for a person to type. A line that is no message is a LineError, unless there is
 // a skip, which is called with it and its text.

@@ -10,8 +10,9 @@ type Rules struct {
 }
 
 // Settings returns the flags that the environment, or a file, sets beside those that were given, in the order of flags.
-// Lookup returns what it has for a flag. It is for every command at once, so that it may not suit the one that is run: a
-// flag that was given overrules it, and what does not apply is left out, so that only what applies can be wrong.
+// Lookup returns what it has for a flag. It is for every command at once, so that it may not suit the one that is
+// run: a flag that was given overrules it, and what does not apply is left out, so that only what applies can be
+// wrong.
 func (r Rules) Settings(flags []Flag, before []string, lookup func(flag string) (value string, set bool)) []Value {
 	given := func(flag string) bool {
 		_, set := lookup(flag)

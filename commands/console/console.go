@@ -129,8 +129,8 @@ func screen(w io.Writer) (io.Writer, bool) {
 	return colorable.NewColorable(file), true
 }
 
-// widthOf measures a terminal each time, for a window may be resized. One that does not know has COLUMNS or 80. What is no
-// terminal, such as a file or a pipe, has no end.
+// widthOf measures a terminal each time, for a window may be resized. One that does not know has COLUMNS or 80. What
+// is no terminal, such as a file or a pipe, has no end.
 func widthOf(stream io.Writer, terminal bool, getenv func(string) string) func() int {
 	file, ok := stream.(*os.File)
 	if !ok || !terminal {
@@ -200,15 +200,14 @@ func (c *Console) lines(text string) []string {
 	if !c.noticesScreen {
 		return []string{text}
 	}
-	return wrap(text, c.noticesWidth()-1)
+	return wrap(pieces(text), c.noticesWidth()-1, "  ")
 }
 
-// wrap breaks a line between words, so that the terminal does not break one. The lines after the first are indented. A
-// command of ours, which may be copied, stays in one piece.
-func wrap(text string, columns int) (lines []string) {
-	const indent = "  "
+// wrap joins words into lines of at most so many columns, so that a terminal does not break one. The lines after the
+// first are indented.
+func wrap(words []string, columns int, indent string) (lines []string) {
 	line := ""
-	for _, word := range pieces(text) {
+	for _, word := range words {
 		switch joined := line + " " + word; {
 		case line == "":
 			line = word
@@ -221,7 +220,7 @@ func wrap(text string, columns int) (lines []string) {
 	return append(lines, line)
 }
 
-// pieces splits a text into words, amounts and commands of ours.
+// pieces splits a text into words and amounts. A command of ours, which may be copied, stays in one piece.
 func pieces(text string) (pieces []string) {
 	command := false
 	for word := range strings.SplitSeq(text, " ") {

@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"bizumctl/bizum/event"
+	"bizumctl/bizum/record"
 )
 
 // Report shows what a room below reports.
@@ -34,8 +35,10 @@ func (c *Console) Report(e event.Event) {
 		c.rejected(e.Reason.Error(), e.Value)
 	case event.TopicCreated:
 		c.Noticef("made topic %q", e.Topic)
-	case event.LedgerNotice:
-		c.Noticef("%s/%d: %s", e.Topic, e.Partition, e.Text)
+	case event.WaitingForHeading:
+		c.Noticef("%s/%d: waiting for the member that has partition %d, which begins the ledger", e.Topic, e.Partition, e.Of)
+	case event.LedgerBegun, event.LedgerResumed, event.PositionReplaced, event.GapAccepted:
+		c.Noticef("%s", begins(e))
 	case event.ForeignFiles:
 		c.foreign(e)
 	case event.WaitingForWriter:
@@ -59,6 +62,35 @@ func (c *Console) Report(e event.Event) {
 	default:
 		panic(fmt.Sprintf("console: internal error: no words for %T", e))
 	}
+}
+
+// begins returns the words for where a partition of a ledger goes on, and why.
+func begins(e event.Event) string {
+	place := func(at record.Position, format string, args ...any) string {
+		return fmt.Sprintf("%s/%d: ", at.Topic, at.Partition) + fmt.Sprintf(format, args...)
+	}
+	switch e := e.(type) {
+	case event.LedgerBegun:
+		return place(e.Position, "the topic starts at offset %d, and so does the ledger", e.Offset)
+	case event.LedgerResumed:
+		if e.Accounts == 1 {
+			return place(e.Position, "going on at offset %d: account %s has %s", e.Offset, e.Sole.Name, Euros(e.Sole.Balance))
+		}
+		return place(e.Position, "going on at offset %d: %s accounts", e.Offset, Count(e.Accounts))
+	case event.GapAccepted:
+		return place(e.Position, "the topic starts at offset %d: %d offsets from %d on are gone, and accepted", e.Offset,
+			e.Offset-e.From, e.From)
+	case event.PositionReplaced:
+		switch {
+		case e.Found < 0:
+			return place(e.Position, "the group's position is gone; going on after the last entry, at offset %d", e.Offset)
+		case e.Offset == 0:
+			return place(e.Position, "the group's position was set to %d by something else; nothing is booked yet", e.Found)
+		}
+		return place(e.Position, "the group's position was set to %d by something else; going on after the last entry, "+
+			"at offset %d", e.Found, e.Offset)
+	}
+	panic(fmt.Sprintf("console: internal error: no words for %T", e))
 }
 
 // rejected shows why a message is not taken, and how it begins: always escaped, since it is anything but text.

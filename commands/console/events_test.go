@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"bizumctl/bizum"
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/record"
 	"bizumctl/commands/console"
@@ -26,6 +27,7 @@ func speak(quiet bool, say func(*console.Console)) string {
 // Every event has words, and quiet leaves them out.
 func TestReport(t *testing.T) {
 	reason := errors.New("why")
+	at := record.Position{Topic: "t", Partition: 1, Offset: 2}
 	cases := []struct {
 		event event.Event
 		want  string
@@ -50,7 +52,20 @@ func TestReport(t *testing.T) {
 		{event.RejectedLine{Reason: errors.New("line 3 of f: why"), Value: []byte("x")},
 			`rejected line 3 of f: why, in "x"`},
 		{event.TopicCreated{Topic: "t"}, `made topic "t"`},
-		{event.LedgerNotice{Topic: "t", Partition: 1, Text: "x"}, `t/1: x`},
+		{event.WaitingForHeading{Topic: "t", Partition: 1, Of: 0},
+			`t/1: waiting for the member that has partition 0, which begins the ledger`},
+		{event.LedgerBegun{Position: at}, `t/1: the topic starts at offset 2, and so does the ledger`},
+		{event.LedgerResumed{Position: at, Accounts: 1, Sole: bizum.Account{Name: "cuenta", Balance: 1234_56}},
+			`t/1: going on at offset 2: account cuenta has 1,234.56 €`},
+		{event.LedgerResumed{Position: at, Accounts: 1000}, `t/1: going on at offset 2: 1,000 accounts`},
+		{event.GapAccepted{Position: at, From: 0},
+			`t/1: the topic starts at offset 2: 2 offsets from 0 on are gone, and accepted`},
+		{event.PositionReplaced{Position: at, Found: -1},
+			`t/1: the group's position is gone; going on after the last entry, at offset 2`},
+		{event.PositionReplaced{Position: at, Found: 7},
+			`t/1: the group's position was set to 7 by something else; going on after the last entry, at offset 2`},
+		{event.PositionReplaced{Position: record.Position{Topic: "t", Partition: 1}, Found: 7},
+			`t/1: the group's position was set to 7 by something else; nothing is booked yet`},
 		{event.ForeignFiles{Dir: "d", Names: []string{"a", "b"}}, `folder d: left alone what is not ours: ["a" "b"]`},
 		{event.ForeignFiles{Dir: "d", Names: []string{"a", "b", "c", "d", "e", "f", "g"}},
 			`folder d: left alone what is not ours: ["a" "b" "c" "d" "e" "and 2 more"]`},

@@ -67,11 +67,16 @@ func Duration(d time.Duration) string {
 			unit *= 10
 		}
 	}
-	text := d.Round(unit).String()
-	for _, none := range [...]string{"m0s", "h0m"} {
-		if strings.HasSuffix(text, none) {
-			text = text[:len(text)-len("0s")]
+	return ShortTime(d.Round(unit).String())
+}
+
+// ShortTime returns a duration of Go as people write it: 1m, not 1m0s.
+func ShortTime(duration string) string {
+	for _, none := range [...]string{"0s", "0m"} {
+		rest, ok := strings.CutSuffix(duration, none)
+		if ok && (strings.HasSuffix(rest, "m") || strings.HasSuffix(rest, "h")) {
+			duration = rest
 		}
 	}
-	return text
+	return duration
 }

@@ -14,8 +14,8 @@ import (
 // terminal the day is a line of its own, when it is another one than before; in a file or a pipe, where rows are looked
 // for one by one and none is cut, each row has it.
 //
-// The account has a column, from the heading on, where there can be several. Where there is none for it, it is a line of
-// its own, like the day, when it is another one than before.
+// The account has a column, from the heading on, where there can be several. Where there is none for it, it is a line
+// of its own, like the day, when it is another one than before.
 type Statement struct {
 	console  *Console
 	options  StatementOptions
@@ -46,8 +46,8 @@ type StatementOptions struct {
 // Accounts is how many accounts a Statement has.
 type Accounts int
 
-// AnyAccounts is not known before there is a row: an account that has another name than the default one is taken for one
-// of several.
+// AnyAccounts is not known before there is a row: an account that has another name than the default one is taken for
+// one of several.
 const (
 	AnyAccounts Accounts = iota
 	OneAccount

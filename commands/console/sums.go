@@ -29,8 +29,8 @@ func (c *Console) Sums(output, column string, safe bool, sums iter.Seq[*format.S
 	return c.Flush()
 }
 
-// table goes through the sums twice: first for the widths of the columns. Where a terminal has little room for what they
-// are sums of, that has a line of its own.
+// table goes through the sums twice: first for the widths of the columns. Where a terminal has little room for what
+// they are sums of, that has a line of its own.
 func (c *Console) table(column string, sums iter.Seq[*format.Sum]) error {
 	const gap = "  "
 	of := map[string]string{"cuenta": "account", "nombre": "name", "concepto": "concept"}[column]

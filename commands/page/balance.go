@@ -248,7 +248,7 @@ func (b *Balance) Taken(number int32, position int64, balances iter.Seq2[[]byte,
 	b.takeovers++
 	b.run.begin()
 	b.leave(number)
-	b.partitions.moved(number, position, now)
+	b.partitions.moved(number, position)
 	b.latest = max(b.latest, now.UnixMilli())
 	book := b.book(number)
 	for name, balance := range balances {
@@ -267,10 +267,9 @@ func (b *Balance) Taken(number int32, position int64, balances iter.Seq2[[]byte,
 
 // Moved says that a partition was handled, or in a group committed, up to a position.
 func (b *Balance) Moved(number int32, position int64) {
-	now := b.config.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.partitions.moved(number, position, now)
+	b.partitions.moved(number, position)
 }
 
 // Committed says how long a commit took, and up to where.

@@ -4,7 +4,6 @@ package page
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -134,16 +133,13 @@ func serveIndex(w http.ResponseWriter, _ *http.Request) {
 }
 
 // serveHealth is for probes: 200, or 503 with the reason.
-func serveHealth(w http.ResponseWriter, unwell error) {
+func serveHealth(w http.ResponseWriter, unhealthy error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	if unwell != nil {
+	if unhealthy != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = io.WriteString(w, oneLine(unwell.Error())+"\n")
+		_, _ = io.WriteString(w, oneLine(unhealthy.Error())+"\n")
 		return
 	}
 	_, _ = io.WriteString(w, "ok\n")
 }
-
-// errUnwell is the reason of a health that is known as a text only.
-func unwell(format string, args ...any) error { return errors.New(fmt.Sprintf(format, args...)) }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -25,8 +26,8 @@ const (
 
 // Limits of what is healthy.
 const (
-	behindMax = 10 * time.Second // a payment may wait so long to be booked
-	awayMax   = 2 * time.Second  // the broker may be silent so long
+	behindMax = 10 * time.Second        // a payment may wait so long to be booked
+	awayMax   = 1500 * time.Millisecond // the broker may be silent so long
 )
 
 // runState is what a run waits for, and when the broker last answered.
@@ -74,10 +75,9 @@ type partition struct {
 	known    bool
 	end      int64 // of the log, as far as we know; below the position: not known
 
-	// To know how old what waits is: the end that there was at asked was not reached yet; reached is when one was.
+	// To know how long what waits has waited: goal is the end that there was when we asked, until it is reached.
 	goal    int64
 	asked   time.Time
-	reached time.Time
 }
 
 // partitions are those that are ours.
@@ -104,10 +104,10 @@ func (p *partitions) retain(ours []int32) {
 	}
 }
 
-func (p *partitions) moved(number int32, position int64, now time.Time) {
+func (p *partitions) moved(number int32, position int64) {
 	one := p.get(number)
 	one.position, one.known = position, true
-	one.check(now)
+	one.check()
 }
 
 // setEnds notes where partitions end. In a group only those that are ours count.
@@ -121,18 +121,18 @@ func (p *partitions) setEnds(ends map[int32]int64, now time.Time) {
 			one = p.get(number)
 		}
 		one.end = end
-		one.check(now)
+		one.check()
 		if one.asked.IsZero() {
 			one.goal, one.asked = end, now
-			one.check(now)
+			one.check()
 		}
 	}
 }
 
-// check notes when a goal is reached.
-func (p *partition) check(time.Time) {
+// check notes that a goal is reached.
+func (p *partition) check() {
 	if !p.asked.IsZero() && p.position >= p.goal {
-		p.reached, p.asked = p.asked, time.Time{}
+		p.asked = time.Time{}
 	}
 }
 
@@ -192,7 +192,7 @@ func (b *Balance) Healthy() error {
 	case s == live || b.run.idle && s == waiting && b.run.waits == "":
 		return nil
 	default:
-		return unwell("%s", text)
+		return errors.New(text)
 	}
 }
 

@@ -51,7 +51,8 @@ type Token struct {
 }
 
 // TokenOf runs a command of the shell and returns the token that it prints: as it is, or in a JSON object as token,
-// access_token or accessToken, perhaps with extensions. The command does not see the named variables of our environment.
+// access_token or accessToken, perhaps with extensions. The command does not see the named variables of our
+// environment.
 func TokenOf(ctx context.Context, command string, hidden ...string) (Token, error) {
 	shell := []string{"sh", "-c"}
 	if runtime.GOOS == "windows" {

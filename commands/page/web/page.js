@@ -306,7 +306,9 @@ function rowOf(row, isNew) {
 }
 
 function showTotals(id, list) {
-  const t = page.now.totals;
+  const t = page.now.totals, of = view.account ? ', all accounts' : '';
+  put('flow-title', 'Received and sent' + of);
+  put(id + '-title', (id === 'names' ? 'By person' : 'By concept') + of);
   if (id === 'names') {
     const both = (t.received || 0) + (t.sent || 0), share = both ? (t.received || 0) / both * 100 : 50;
     $('flow').firstElementChild.style.width = share + '%';

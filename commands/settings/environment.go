@@ -1,4 +1,4 @@
-package commands
+package settings
 
 import (
 	"errors"
@@ -10,12 +10,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/commands/arguments"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/misuse"
 )
 
 // The environment and a file of settings are for every command at once: see arguments.Rules.Settings.
 
-// rulesOf returns which flags of a command go together.
-func rulesOf(command string) arguments.Rules {
+// RulesOf returns which flags of a command go together.
+func RulesOf(command string) arguments.Rules {
 	return arguments.Rules{
 		Exclusive: [][2]string{{"output", "raw"}, {"output", "json"}, {"raw", "json"}, {"rate", "min-delay"},
 			{"rate", "max-delay"}, {"group", "partition"}, {"last", "from"}, {"last", "count"}},
@@ -42,15 +44,15 @@ type source struct {
 // fill sets the flags that were not given before from a source, and adds to origins where they are from.
 func fill(c *cli.Context, from source, origins map[string]string) error {
 	given := slices.Collect(maps.Keys(origins))
-	for _, f := range rulesOf(c.Command.Name).Settings(flagsOf(c.Command.Flags), given, from.value) {
+	for _, f := range RulesOf(c.Command.Name).Settings(flags.Of(c.Command.Flags), given, from.value) {
 		switch {
 		case f.Name == "help", f.Name == "csv-safe" && c.String("output") != "csv": // which applies to no other
 			continue
 		case f.Value == "":
-			return misuse("%s is empty: give it a value, or unset it", from.place(f.Name))
+			return misuse.Errorf("%s is empty: give it a value, or unset it", from.place(f.Name))
 		}
 		if err := c.Set(f.Name, f.Value); err != nil {
-			return misuse("%s=%q: %s", from.place(f.Name), f.Value, wanted(c.Command.Flags, f.Name, err.Error()))
+			return misuse.Errorf("%s=%q: %s", from.place(f.Name), f.Value, flags.Wanted(c.Command.Flags, f.Name, err.Error()))
 		}
 		origins[f.Name] = from.origin(f.Name)
 	}
@@ -59,15 +61,15 @@ func fill(c *cli.Context, from source, origins map[string]string) error {
 
 var flagsIn = regexp.MustCompile(`--([a-z-]+)`)
 
-// blame adds to an error of the command line where the flags are from that it is about, if nobody typed them.
-func blame(err error, origins map[string]string) error {
-	if !errors.As(err, new(misuseError)) {
+// Blame adds to an error of the command line where the flags are from that it is about, if nobody typed them.
+func Blame(err error, origins map[string]string) error {
+	if !errors.As(err, new(misuse.Error)) {
 		return err
 	}
 	var set []string
 	for _, found := range flagsIn.FindAllStringSubmatch(err.Error(), -1) {
 		if origin := origins[found[1]]; origin != "" && origin != commandLine {
-			if origin == variableOf(found[1]) {
+			if origin == VariableOf(found[1]) {
 				origin += " in the environment"
 			}
 			set = append(set, "--"+found[1]+" was set by "+origin)
@@ -76,8 +78,8 @@ func blame(err error, origins map[string]string) error {
 	if len(set) == 0 {
 		return err
 	}
-	if cure := (hintedError{}); errors.As(err, &cure) {
-		set = append(set, cure.hint)
+	if cure := (misuse.HintedError{}); errors.As(err, &cure) {
+		set = append(set, cure.Hint)
 	}
-	return hintedError{err, strings.Join(set, "; ")}
+	return misuse.WithHint(err, strings.Join(set, "; "))
 }

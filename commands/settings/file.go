@@ -1,4 +1,6 @@
-package commands
+// Package settings is where the values of flags are from that nobody typed: the environment, a file that Kafka's tools
+// read, a profile; and the flags that every command shares, above all how to get into a cluster.
+package settings
 
 import (
 	"errors"
@@ -12,6 +14,7 @@ import (
 
 	"bizumctl/bizum/kafka/properties"
 	"bizumctl/commands/arguments"
+	"bizumctl/commands/misuse"
 )
 
 // settingsFile is the value of --config, and what the file says, or that of --profile. It is read once all flags are
@@ -33,18 +36,26 @@ func (f *settingsFile) Set(path string) error {
 
 func (f *settingsFile) String() string { return f.path }
 
+// Environment is what settings are looked up in.
+type Environment struct {
+	LookupEnv func(string) (string, bool)
+	ConfigDir string // of the user; "": there is none
+	Version   string // of this program
+}
+
 const commandLine = "command line"
 
-// settle sets the flags that were not given, from the environment, then from the file of settings, and returns where the
-// value of each is from that is no default.
-func settle(env Env, c *cli.Context) (origins map[string]string, err error) {
+// Settle sets the flags that were not given, from the environment, then from the file of settings, and returns where
+// the value of each is from that is no default.
+func Settle(env Environment, c *cli.Context) (origins map[string]string, err error) {
 	origins = make(map[string]string)
 	for _, flag := range c.Command.Flags {
 		if name := flag.Names()[0]; c.IsSet(name) {
 			origins[name] = commandLine
 		}
 	}
-	environment := source{func(flag string) (string, bool) { return env.LookupEnv(variableOf(flag)) }, variableOf, variableOf}
+	lookup := func(flag string) (string, bool) { return env.LookupEnv(VariableOf(flag)) }
+	environment := source{lookup, VariableOf, VariableOf}
 	if err := fill(c, environment, origins); err != nil {
 		return origins, err
 	}
@@ -53,7 +64,7 @@ func settle(env Env, c *cli.Context) (origins map[string]string, err error) {
 		return origins, nil
 	}
 	file.origins = origins
-	if err := file.read(env, c.String("profile")); err != nil || file.name == "" {
+	if err := file.read(env.ConfigDir, c.String("profile")); err != nil || file.name == "" {
 		return origins, err
 	}
 	if err := file.checkOwn(c.App.Commands); err != nil {
@@ -64,23 +75,23 @@ func settle(env Env, c *cli.Context) (origins map[string]string, err error) {
 	return origins, fill(c, settings, origins)
 }
 
-// variableOf returns the environment's variable for a flag.
-func variableOf(flag string) string {
+// VariableOf returns the environment's variable for a flag.
+func VariableOf(flag string) string {
 	return "BIZUMCTL_" + strings.ReplaceAll(strings.ToUpper(flag), "-", "_")
 }
 
 // read reads the file, or the profile's. A file that was given beats the environment's profile.
-func (f *settingsFile) read(env Env, profile string) error {
+func (f *settingsFile) read(configDir, profile string) error {
 	if f.origins["config"] == commandLine && f.origins["profile"] == commandLine {
-		return misuse("--config and --profile exclude each other")
+		return misuse.Errorf("--config and --profile exclude each other")
 	}
 	path := f.path
 	f.name = path
 	if profile != "" && (f.path == "" || f.origins["profile"] == commandLine) {
 		if profile != filepath.Base(profile) || strings.HasPrefix(profile, ".") {
-			return misuse("--profile %q: want a name, not a path; --config takes a path", profile)
+			return misuse.Errorf("--profile %q: want a name, not a path; --config takes a path", profile)
 		}
-		path = filepath.Join(profileFolder(env), profile+profileExtension)
+		path = filepath.Join(ProfileFolder(configDir), profile+ProfileExtension)
 		f.name = "profile " + profile
 	}
 	if path == "" {
@@ -88,27 +99,28 @@ func (f *settingsFile) read(env Env, profile string) error {
 	}
 	settings, err := properties.Read(path)
 	if errors.Is(err, fs.ErrNotExist) && f.name != path {
-		return hintedError{misuse("no %s: there is no %s", f.name, path), "see: bizumctl config --profiles"}
+		return misuse.WithHint(misuse.Errorf("no %s: there is no %s", f.name, path), "see: bizumctl config --profiles")
 	}
 	if err != nil {
-		return misuse("%w", err)
+		return misuse.Errorf("%w", err)
 	}
 	f.settings = *settings
 	return nil
 }
 
-const profileExtension = ".properties"
+const ProfileExtension = ".properties"
 
-func profileFolder(env Env) string { return filepath.Join(env.ConfigDir, "bizumctl") }
+// ProfileFolder returns the folder of the profiles, below that of the user for settings.
+func ProfileFolder(configDir string) string { return filepath.Join(configDir, "bizumctl") }
 
-// profiles returns the names of the profiles there are.
-func profiles(env Env) (names []string, err error) {
-	files, err := os.ReadDir(profileFolder(env))
+// Profiles returns the names of the profiles there are. The error is of reading their folder.
+func Profiles(configDir string) (names []string, err error) {
+	files, err := os.ReadDir(ProfileFolder(configDir))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	for _, file := range files {
-		if name, ok := strings.CutSuffix(file.Name(), profileExtension); ok && !file.IsDir() {
+		if name, ok := strings.CutSuffix(file.Name(), ProfileExtension); ok && !file.IsDir() {
 			names = append(names, name)
 		}
 	}
@@ -165,12 +177,12 @@ func (f *settingsFile) checkOwn(commands []*cli.Command) error {
 	}
 	for key := range f.settings.Own {
 		if slices.Contains([]string{"config", "profile", "help"}, key) {
-			return misuse("%s: %s%s: a file cannot set that", f.name, properties.OwnPrefix, key)
+			return misuse.Errorf("%s: %s%s: a file cannot set that", f.name, properties.OwnPrefix, key)
 		}
 		if !slices.Contains(names, key) {
-			err := misuse("%s: %s%s: no command has a flag of that name", f.name, properties.OwnPrefix, key)
+			err := misuse.Errorf("%s: %s%s: no command has a flag of that name", f.name, properties.OwnPrefix, key)
 			if near := arguments.Near(key, names); near != "" {
-				return hintedError{err, "did you mean " + properties.OwnPrefix + near + "?"}
+				return misuse.WithHint(err, "did you mean "+properties.OwnPrefix+near+"?")
 			}
 			return err
 		}

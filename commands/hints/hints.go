@@ -1,50 +1,26 @@
-package commands
+// Package hints is what to do about an error: a line that goes with it, with the flag to add or the command to type.
+// It knows the errors of every room below, and nothing of how they came about.
+package hints
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"syscall"
-	"time"
 
 	"bizumctl/bizum/archive"
 	"bizumctl/bizum/balance"
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
 	"bizumctl/bizum/producer"
-	"bizumctl/commands/arguments"
+	"bizumctl/commands/misuse"
 )
 
-// commandError is the error of a command, with how it wants to be shown, and where it has worked.
-type commandError struct {
-	error
-	speech speech
-	place  place
-}
+// newLedger is for a ledger that no longer is of its topic.
+const newLedger = "keep a new ledger: take another --group"
 
-func (e commandError) Unwrap() error { return e.error }
-
-// misuseError is a mistake in the command line: exit code 2.
-type misuseError struct{ error }
-
-func (e misuseError) Unwrap() error { return e.error }
-
-// misuse returns a misuseError, with times as people write them.
-func misuse(format string, args ...any) error {
-	for i, arg := range args {
-		if d, ok := arg.(time.Duration); ok {
-			args[i] = arguments.ShortTime(d.String())
-		}
-	}
-	return misuseError{fmt.Errorf(format, args...)}
-}
-
-// hintNewLedger is for a ledger that no longer is of its topic.
-const hintNewLedger = "keep a new ledger: take another --group"
-
-// hint returns what to do about an error of a command that works at this place.
-func hint(err error, at place) string {
-	var suggestion hintedError
+// Of returns what to do about an error of a command that works at this place, "" if nothing is known.
+func Of(err error, at Place) string {
+	var suggestion misuse.HintedError
 	var decision *ledger.StopError
 	var topic *balance.TopicError
 	var access *kafka.AccessError
@@ -52,13 +28,13 @@ func hint(err error, at place) string {
 	var line *producer.LineError
 	switch {
 	case errors.As(err, &suggestion):
-		return suggestion.hint
+		return suggestion.Hint
 	case errors.As(err, &decision):
 		return ledgerHint(decision, at)
 	case errors.As(err, &topic):
 		return topicHint(topic.Fault)
 	case errors.As(err, new(*balance.NoLedgerError)):
-		return "it is begun by: " + at.command("balance")
+		return "it is begun by: " + at.Command("balance")
 	case errors.As(err, &access):
 		return accessHint(access)
 	case errors.As(err, &denied):
@@ -87,21 +63,13 @@ func hint(err error, at place) string {
 	return ""
 }
 
-// hintedError brings its own hint.
-type hintedError struct {
-	error
-	hint string
-}
-
-func (e hintedError) Unwrap() error { return e.error }
-
 // ledgerHint returns what may be done about a ledger that has stopped.
-func ledgerHint(err *ledger.StopError, at place) string {
+func ledgerHint(err *ledger.StopError, at Place) string {
 	switch err.Cause {
 	case ledger.OtherInitial:
 		return fmt.Sprintf("go on with --initial %v, or keep another ledger in another --group", err.Initial)
 	case ledger.OtherWriter:
-		return "somebody else has changed this ledger; for more: " + at.command("audit") +
+		return "somebody else has changed this ledger; for more: " + at.Command("audit") +
 			"; keep a new one in another --group"
 	case ledger.Emptied:
 		return "bring the ledger back, or keep a new one in another --group"
@@ -110,20 +78,21 @@ func ledgerHint(err *ledger.StopError, at place) string {
 	case ledger.OtherUse:
 		return "take another --group"
 	}
-	return hintNewLedger
+	return newLedger
 }
 
 func topicHint(fault balance.Fault) string {
 	if fault == balance.OtherPolicy {
 		return "a ledger's is compact, that of rejected messages is delete; or take another --group"
 	}
-	return hintNewLedger
+	return newLedger
 }
 
-// interrupted turns the error of a run that was ended before it began into none.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+// NewLedger returns an error with its hint, if it is of a topic that was recreated while its ledger was read, or that
+// lost what was in it.
+func NewLedger(err error) error {
+	if errors.Is(err, kafka.ErrNewTopic) || errors.As(err, new(*kafka.LostError)) {
+		return misuse.WithHint(err, newLedger)
 	}
 	return err
 }

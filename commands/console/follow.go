@@ -37,6 +37,9 @@ func (c *Console) Follow(measure func() (done, of int64)) (stop func()) {
 	}
 }
 
+// Follows reports whether progress is shown by Follow.
+func (c *Console) Follows() bool { return c.followed.Load() }
+
 // follower shows how far work has come.
 type follower struct {
 	console *Console

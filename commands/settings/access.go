@@ -1,4 +1,4 @@
-package commands
+package settings
 
 import (
 	"cmp"
@@ -12,10 +12,12 @@ import (
 	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/kafka/credentials"
 	"bizumctl/commands/console"
+	"bizumctl/commands/flags"
+	"bizumctl/commands/misuse"
 )
 
-// accessOptions is how to get into a secured cluster.
-type accessOptions struct {
+// access is how to get into a secured cluster.
+type access struct {
 	tls, insecure                        bool
 	ca, certificate, key, serverName     string
 	sasl, user, passwordFile, tokenShell string
@@ -23,13 +25,13 @@ type accessOptions struct {
 	file                                 settingsFile
 }
 
-// passwordVariable holds the password. It is not the variable of a flag: other users see the flags of a process.
-const passwordVariable = "BIZUMCTL_PASSWORD"
+// PasswordVariable holds the password. It is not the variable of a flag: other users see the flags of a process.
+const PasswordVariable = "BIZUMCTL_PASSWORD"
 
-// mechanisms are the values of --sasl.
-var mechanisms = [...]string{"plain", "scram-sha-256", "scram-sha-512", "oauthbearer"}
+// Mechanisms returns the values of --sasl.
+func Mechanisms() []string { return []string{"plain", "scram-sha-256", "scram-sha-512", "oauthbearer"} }
 
-func (a *accessOptions) flags() []cli.Flag {
+func (a *access) flags() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "tls", Destination: &a.tls, Usage: "speak TLS; so do the flags that follow"},
 		&cli.StringFlag{Name: "tls-ca", Destination: &a.ca,
@@ -41,9 +43,9 @@ func (a *accessOptions) flags() []cli.Flag {
 			Usage: "`NAME` that the brokers' certificates are for, instead of the host of each"},
 		&cli.BoolFlag{Name: "tls-insecure", Destination: &a.insecure, Usage: "do not check who the broker is"},
 		&cli.StringFlag{Name: "sasl", Destination: &a.sasl,
-			Usage: "log in by `MECHANISM`: " + strings.Join(mechanisms[:], ", ")},
+			Usage: "log in by `MECHANISM`: " + strings.Join(Mechanisms(), ", ")},
 		&cli.StringFlag{Name: "user", Destination: &a.user,
-			Usage: "log in as `NAME`; the password is in " + passwordVariable + ", or asked for"},
+			Usage: "log in as `NAME`; the password is in " + PasswordVariable + ", or asked for"},
 		&cli.StringFlag{Name: "password-file", Destination: &a.passwordFile,
 			Usage: "`FILE` whose first line is the password"},
 		&cli.StringFlag{Name: "token-command", Destination: &a.tokenShell,
@@ -56,12 +58,12 @@ func (a *accessOptions) flags() []cli.Flag {
 }
 
 // apply completes a configuration. It may ask for a password.
-func (a *accessOptions) apply(ctx context.Context, env Env, screen *console.Console, config *kafka.Config) error {
+func (a *access) apply(ctx context.Context, env Environment, screen *console.Console, config *kafka.Config) error {
 	config.ClientID = cmp.Or(a.file.settings.ClientID, config.ClientID)
 	if a.tls || a.insecure || cmp.Or(a.ca, a.certificate, a.key, a.serverName) != "" {
 		t := a.certificates()
 		if _, err := t.Config(); err != nil {
-			return misuseError{err}
+			return misuse.Errorf("%w", err)
 		}
 		config.TLS = t.Config
 		config.Subject, _ = t.Subject() // it has been read
@@ -81,7 +83,7 @@ func (a *accessOptions) apply(ctx context.Context, env Env, screen *console.Cons
 }
 
 // certificates joins the flags with what only a file can have: the certificates themselves.
-func (a *accessOptions) certificates() credentials.TLS {
+func (a *access) certificates() credentials.TLS {
 	t := a.file.settings.TLS
 	if a.ca != "" {
 		t.CA = credentials.PEM{File: a.ca}
@@ -98,25 +100,25 @@ func (a *accessOptions) certificates() credentials.TLS {
 }
 
 // login returns how to log in, nil if we do not.
-func (a *accessOptions) login(ctx context.Context, env Env, screen *console.Console) (*kafka.SASL, error) {
+func (a *access) login(ctx context.Context, env Environment, screen *console.Console) (*kafka.SASL, error) {
 	mechanism := strings.ToLower(a.sasl)
 	if mechanism == "" && a.tokenShell != "" {
 		mechanism = "oauthbearer"
 	}
 	switch {
 	case mechanism == "" && (a.user != "" || a.passwordFile != ""):
-		return nil, hintedError{misuse("there is a user or a password, but not how to log in"),
-			"--sasl scram-sha-512, or another that the cluster takes; bizumctl ping lists them"}
+		return nil, misuse.WithHint(misuse.Errorf("there is a user or a password, but not how to log in"),
+			"--sasl scram-sha-512, or another that the cluster takes; bizumctl ping lists them")
 	case mechanism == "":
 		return nil, nil
-	case !slices.Contains(mechanisms[:], mechanism):
-		return nil, oneOf("sasl", a.sasl, mechanisms[:]...)
+	case !slices.Contains(Mechanisms(), mechanism):
+		return nil, flags.OneOf("sasl", a.sasl, Mechanisms()...)
 	case mechanism == "oauthbearer" && a.tokenShell == "":
-		return nil, misuse("--sasl oauthbearer needs a token: --token-command 'COMMAND' that prints it")
+		return nil, misuse.Errorf("--sasl oauthbearer needs a token: --token-command 'COMMAND' that prints it")
 	case mechanism == "oauthbearer":
 		return &kafka.SASL{Mechanism: kafka.OAuthBearer, Token: a.token}, nil
 	case a.user == "":
-		return nil, misuse("--sasl %s needs --user NAME", mechanism)
+		return nil, misuse.Errorf("--sasl %s needs --user NAME", mechanism)
 	}
 	password, _, err := a.password(env, func() (string, error) {
 		return screen.AskSecret(ctx, "password of "+a.user)
@@ -125,24 +127,24 @@ func (a *accessOptions) login(ctx context.Context, env Env, screen *console.Cons
 }
 
 // token runs the command, which does not learn the password.
-func (a *accessOptions) token(ctx context.Context) (kafka.Token, error) {
-	token, err := credentials.TokenOf(ctx, a.tokenShell, passwordVariable)
+func (a *access) token(ctx context.Context) (kafka.Token, error) {
+	token, err := credentials.TokenOf(ctx, a.tokenShell, PasswordVariable)
 	return kafka.Token{Value: kafka.Secret(token.Value), Extensions: token.Extensions}, err
 }
 
 // password returns the password and where it is from: like a flag's value, but that there is none.
-func (a *accessOptions) password(env Env, ask func() (string, error)) (password, origin string, err error) {
+func (a *access) password(env Environment, ask func() (string, error)) (password, origin string, err error) {
 	fromFlag := a.file.origins["password-file"] == commandLine
-	if password, set := env.LookupEnv(passwordVariable); set && !fromFlag {
+	if password, set := env.LookupEnv(PasswordVariable); set && !fromFlag {
 		if password == "" {
-			return "", "", misuse("%s is empty: give it a value, or unset it", passwordVariable)
+			return "", "", misuse.Errorf("%s is empty: give it a value, or unset it", PasswordVariable)
 		}
-		return password, passwordVariable, nil
+		return password, PasswordVariable, nil
 	}
 	if a.passwordFile != "" {
 		password, err := credentials.ReadPassword(a.passwordFile)
 		if err != nil {
-			return "", "", misuse("--password-file: %w", err)
+			return "", "", misuse.Errorf("--password-file: %w", err)
 		}
 		return password, a.passwordFile, nil
 	}
@@ -152,14 +154,14 @@ func (a *accessOptions) password(env Env, ask func() (string, error)) (password,
 	}
 	password, err = ask()
 	if errors.Is(err, console.ErrNoTerminal) {
-		return "", "", hintedError{misuse("no password for --user %s: %w", a.user, err),
-			"set " + passwordVariable + ", or give --password-file FILE"}
+		return "", "", misuse.WithHint(misuse.Errorf("no password for --user %s: %w", a.user, err),
+			"set "+PasswordVariable+", or give --password-file FILE")
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		err = errors.New("interrupted before there was a password")
 	case err == nil && password == "":
-		err = misuse("the password is empty")
+		err = misuse.Errorf("the password is empty")
 	}
 	return password, "asked for", err
 }

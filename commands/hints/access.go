@@ -1,10 +1,12 @@
-package commands
+package hints
 
 import (
 	"fmt"
 	"strings"
 
 	"bizumctl/bizum/kafka"
+	"bizumctl/commands/arguments"
+	"bizumctl/commands/settings"
 )
 
 // accessHint returns what may be done about a broker that does not let us in.
@@ -35,7 +37,7 @@ func accessHint(err *kafka.AccessError) string {
 		if err.User == "" {
 			return "check --token-command: has its token expired, and is it for this cluster?"
 		}
-		return "check --user, and the password in " + passwordVariable + " or --password-file"
+		return "check --user, and the password in " + settings.PasswordVariable + " or --password-file"
 	case kafka.NoToken:
 		return "check --token-command"
 	}
@@ -47,7 +49,7 @@ func loginHint(offered []string) string {
 	for _, mechanism := range [...]string{kafka.ScramSHA512, kafka.ScramSHA256, kafka.Plain} {
 		for _, o := range offered {
 			if o == mechanism {
-				return fmt.Sprintf("--sasl %s --user NAME, and the password in %s", strings.ToLower(o), passwordVariable)
+				return fmt.Sprintf("--sasl %s --user NAME, and the password in %s", strings.ToLower(o), settings.PasswordVariable)
 			}
 		}
 	}
@@ -56,12 +58,12 @@ func loginHint(offered []string) string {
 			return "--token-command 'COMMAND' that prints a token"
 		}
 	}
-	return "it offers nothing that bizumctl can do: " + strings.Join(mechanisms[:], ", ")
+	return "it offers nothing that bizumctl can do: " + strings.Join(settings.Mechanisms(), ", ")
 }
 
 // deniedHint returns the ACL that is missing, as a command.
 func deniedHint(err *kafka.DeniedError) string {
-	what := "--" + err.Resource + " " + quoted(err.Name)
+	what := "--" + err.Resource + " " + arguments.Quoted(err.Name)
 	if err.Name == "" {
 		what = "--" + err.Resource
 	}
@@ -74,5 +76,5 @@ func deniedHint(err *kafka.DeniedError) string {
 		instead = "; since Kafka 2.8, Write on the topic is enough"
 	}
 	return fmt.Sprintf("an administrator can grant it: kafka-acls --bootstrap-server HOST:PORT --add "+
-		"--allow-principal %s --operation %s %s%s", quoted(principal), err.Operation, what, instead)
+		"--allow-principal %s --operation %s %s%s", arguments.Quoted(principal), err.Operation, what, instead)
 }
