@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 // Amount is a sum of money in euro cents. It is never a float: reading, adding and printing are exact.
@@ -117,18 +118,9 @@ func (a Amount) Append(b []byte) []byte {
 	if a < 0 {
 		b, cents = append(b, '-'), -cents
 	}
-	var digits [len("92233720368547758.08")]byte
-	i := len(digits)
-	for n := 0; n < 3 || cents > 0; n++ {
-		if n == 2 {
-			i--
-			digits[i] = '.'
-		}
-		i--
-		digits[i] = byte('0' + cents%10)
-		cents /= 10
-	}
-	return append(b, digits[i:]...)
+	b = append(strconv.AppendUint(b, cents/100, 10), '.')
+	cents %= 100
+	return append(b, byte('0'+cents/10), byte('0'+cents%10))
 }
 
 // AppendEuros appends the amount as a person reads it: 1,010,650.00 €.

@@ -59,12 +59,18 @@ func (b *Book) Another() *Book { return newBook(b.initial, b.table.seed) }
 // Apply books a payment on the account that a message's key names. The only error is a balance that
 // no longer fits; the book is then as it was before.
 func (b *Book) Apply(key []byte, p Payment) (Entry, error) {
-	key = KeyOf(key)
 	posting := Posting{Key: key, Change: p.Change()}
-	if _, err := b.post(&posting, b.table.hash(key)); err != nil {
+	if err := b.Post(&posting); err != nil {
 		return Entry{}, err
 	}
-	return Entry{Payment: p, Account: key, Balance: posting.Balance, Opens: posting.Opens}, nil
+	return Entry{Payment: p, Account: posting.Key, Balance: posting.Balance, Opens: posting.Opens}, nil
+}
+
+// Post books a posting, and fills in what the balance is after it. Its error is that of Apply.
+func (b *Book) Post(p *Posting) error {
+	p.Key = KeyOf(p.Key)
+	_, err := b.post(p, b.table.hash(p.Key))
+	return err
 }
 
 // PrefetchMax is how many accounts are looked up together. With many accounts each one is a wait for

@@ -48,7 +48,7 @@ func (k Kind) String() string {
 // Payment is one bizum. Name and Concept may alias the message it was read from.
 type Payment struct {
 	Name    []byte
-	Amount  Amount // above zero; Kind tells the direction
+	Amount  Amount // above zero; Kind is the direction
 	Concept []byte
 	Kind    Kind
 	Rounded bool // the message had four decimals or more

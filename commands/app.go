@@ -181,7 +181,7 @@ func prepare(env Env, command *cli.Command) {
 		if err == nil {
 			return nil
 		}
-		ended := commandError{settings.Blame(err, origins), settings.DefaultSpeech(),
+		ended := commandError{settings.WithOrigins(err, origins), settings.DefaultSpeech(),
 			hints.Place{Brokers: c.String("brokers"), Topic: c.String("topic"), Group: c.String("group")}}
 		if color, ok := c.Generic("color").(*flags.When); ok {
 			ended.speech.Color = *color
@@ -192,7 +192,7 @@ func prepare(env Env, command *cli.Command) {
 		if c.Args().Present() && command.ArgsUsage == "" {
 			return help.StrayWord(c)
 		}
-		origins, err = settings.Settle(env.settings(), c)
+		origins, err = settings.Load(env.settings(), c)
 		return err
 	}
 }

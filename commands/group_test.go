@@ -137,12 +137,12 @@ func TestGroupNewPartition(t *testing.T) {
 	}
 	admin := kadm.NewClient(produce(0, "left out"))
 	read, write := io.Pipe()
-	var remarks string
+	var notices string
 	ended := make(chan int, 1)
 	running, stop := context.WithCancel(ctx)
 	go func() {
 		var code int
-		code, remarks = runOn(running, fake, nil, write, "consume", "--group", "g", "--from", "end", "--raw")
+		code, notices = runOn(running, fake, nil, write, "consume", "--group", "g", "--from", "end", "--raw")
 		write.Close()
 		ended <- code
 	}()
@@ -163,6 +163,6 @@ func TestGroupNewPartition(t *testing.T) {
 	line, _ := bufio.NewReader(read).ReadString('\n')
 	stop()
 	if code := <-ended; code != 0 || line != "first of the new partition\n" {
-		t.Errorf("code %d, %q, %s", code, line, remarks)
+		t.Errorf("code %d, %q, %s", code, line, notices)
 	}
 }

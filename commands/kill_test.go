@@ -403,7 +403,7 @@ func TestTerminatedWhileHung(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	}
-	lost := regexp.MustCompile(`error: (\d+) bizums were booked, but not committed; who goes on books them again: `)
+	lost := regexp.MustCompile(`error: (\d+) bizums were booked, but not committed; the new owner books them again: `)
 	if found := lost.FindStringSubmatch(k.notices()); k.ProcessState.ExitCode() != 1 || found == nil {
 		t.Errorf("%v: %s", k.ProcessState, k.notices())
 	}

@@ -239,7 +239,7 @@ func (o *produceOptions) ensureTopic(ctx context.Context, cluster *kafka.Cluster
 	partitions := console.Plural(has, "partition", "partitions")
 	embedded := id == devbroker.ClusterID
 	switch {
-	case created && embedded: // it keeps what it was told to keep
+	case created && embedded: // it keeps as much as it was started with
 		screen.Noticef("made topic %q with %s", o.cluster.Topic, partitions)
 	case created:
 		screen.Noticef("made topic %q with %s; its records do not expire", o.cluster.Topic, partitions)

@@ -28,6 +28,9 @@ type delivery struct {
 
 // add collects a batch, unless its transaction was aborted. It returns a corruptError if the batch is corrupt.
 func (d *delivery) add(ctx context.Context, b *batch.Batch) error {
+	if err := b.CheckSum(); err != nil {
+		return d.corrupt(b.First, err)
+	}
 	d.aborted.before(b.Last)
 	if b.Transactional() && !b.Control() && d.aborted.open[b.ProducerID] {
 		return nil

@@ -174,6 +174,9 @@ func readBatch(decompressor *batch.Decompressor, encoded []byte) (list []string,
 	if err == nil && len(rest) > 0 {
 		err = errors.New("something after it")
 	}
+	if err == nil {
+		err = b.CheckSum()
+	}
 	if err == nil && b.Compressed() {
 		_, err = decompressor.Decompress(&b, make([]byte, 0, 1<<16))
 	}

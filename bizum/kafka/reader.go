@@ -381,8 +381,9 @@ func (r *reader) askAhead() {
 	}
 }
 
-// parse decodes the batches of a response, except for their records, and moves the position after them. The error is
-// that of the batch at the position.
+// parse decodes the headers of the batches of a response, and moves the position after them. The error is that of the
+// batch at the position. Checksums are left for later, so that the next request need not wait for them: should one be
+// wrong, that request does no harm.
 func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, error) {
 	position, bytes := r.position, int32(0)
 	for len(records) > 0 {
@@ -402,9 +403,13 @@ func (r *reader) parse(records []byte, parsed []batch.Batch) ([]batch.Batch, err
 			return parsed, r.corrupt(max(batch.FirstOffset(records), r.position), err)
 		case len(parsed) > 0 && b.First < r.position:
 			return parsed, r.corrupt(r.position, fmt.Errorf("it begins at offset %d", b.First))
-		case b.Last >= r.position: // otherwise it lies before the request
+		case b.Last >= r.position:
 			parsed = append(parsed, b)
 			r.position = b.Last + 1
+		default: // it lies before the request, unless it is corrupt
+			if err := b.CheckSum(); err != nil {
+				return parsed, r.corrupt(r.position, err)
+			}
 		}
 		records = rest
 		if len(records) == 0 && r.position == position && err == nil {

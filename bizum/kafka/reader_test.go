@@ -130,6 +130,32 @@ func TestOffsetsInBatch(t *testing.T) {
 	}
 }
 
+// A damaged header that seems to lie before the position is a corrupt batch too, and nothing after it is read.
+func TestDamagedBefore(t *testing.T) {
+	fake := fakeCluster(t)
+	b := benchAt(t, fake.ListenAddrs()[0], 1, nil)
+	b.produce(0, "a", "b", "c")
+	damaged := craft(nil, crafted{0, 0, "a", nil}, crafted{1, 0, "b", nil})
+	const atLastOffsetDelta = 23
+	binary.BigEndian.PutUint32(damaged[atLastOffsetDelta:], 0)
+	binary.BigEndian.PutUint32(damaged[atLastOffsetDelta+34:], 1) // and as many records
+	next := craft(nil, crafted{0, 0, "c", nil})
+	binary.BigEndian.PutUint64(next, 2)
+	fake.ControlKey(int16(kmsg.Fetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		fake.KeepControl()
+		return b.fetched(request, append(damaged, next...)), nil, true
+	})
+	err := b.cluster.Read(b.ctx, b.topic, 0, 1, func(batch kafka.Batch) error {
+		for r := range batch.Records {
+			t.Errorf("%q was read", r.Value)
+		}
+		return nil
+	})
+	if want := "corrupt batch at " + b.topic + "/0@1: checksum "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
 // A broker that never sends more than a part of a batch is not asked for ever.
 func TestNeverWhole(t *testing.T) {
 	whole := craft(nil, crafted{0, 0, "a", nil})

@@ -65,10 +65,10 @@ type posted struct {
 }
 
 // appendPosted appends an entry to b: `Nombre;Cantidad;Concepto;tipo;Saldo;offset`.
-func appendPosted(b []byte, e *posted) []byte {
-	b = append(e.Payment.Append(b), ';')
-	b = append(e.balance.Append(b), ';')
-	return strconv.AppendInt(b, e.offset, 10)
+func appendPosted(b []byte, p *bizum.Payment, balance bizum.Amount, offset int64) []byte {
+	b = append(p.Append(b), ';')
+	b = append(balance.Append(b), ';')
+	return strconv.AppendInt(b, offset, 10)
 }
 
 var errNoEntry = errors.New("not an entry: want Nombre;Cantidad;Concepto;tipo;Saldo;offset")

@@ -104,7 +104,7 @@ func (e *UncommittedError) Error() string {
 	if e.Bizums != 1 {
 		bizums = fmt.Sprintf("%d bizums were", e.Bizums)
 	}
-	return fmt.Sprintf("%s booked, but not committed; who goes on books them again: %v", bizums, e.Cause)
+	return fmt.Sprintf("%s booked, but not committed; the new owner books them again: %v", bizums, e.Cause)
 }
 
 func (e *UncommittedError) Unwrap() error { return e.Cause }

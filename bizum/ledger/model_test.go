@@ -176,7 +176,7 @@ func (m *modelPartition) retain(start int64) {
 }
 
 var (
-	errLost   = errors.New("no answer")
+	errLost   = errors.New("no response")
 	errFenced = errors.New("fenced")
 	errGone   = errors.New("not a member")
 	errRange  = errors.New("offset out of range")
@@ -189,7 +189,7 @@ type flaws struct {
 	noGeneration bool // a position is accepted from anybody
 	dirty        bool // what is not committed is read
 	positionOnly bool // the position is committed outside of the transaction
-	endedAnyway  bool // a commit whose answer is lost is taken for done
+	endedAnyway  bool // a commit whose response is lost is taken for done
 }
 
 // Fence as in Output.

@@ -22,7 +22,7 @@ import (
 
 // The simulation runs Ledger.Run in several processes that share one to three partitions of a model of Kafka. Each call of
 // a Log or an Output is a request that waits until the scheduler serves it; before that it may be late, or be lost, and so
-// may its answer, while others go on. Beside that, processes are killed, partitions reassigned, positions reset, markers
+// may its response, while others go on. Beside that, processes are killed, partitions reassigned, positions reset, markers
 // of transactions written, logs compacted, and messages deleted by retention.
 //
 // All of it follows from the seed. The goroutines of a process run in a synctest bubble: the scheduler takes the next step
@@ -113,7 +113,7 @@ type session struct {
 
 type request struct {
 	do       func() error
-	answer   chan error
+	response chan error
 	write    bool  // it may be served after its sender has given up
 	fetch    bool  // of the source, which waits for messages
 	position int64 // of fetch
@@ -146,37 +146,37 @@ func (s *session) call(ctx context.Context, r *request) error {
 	if r.fetch {
 		slot = &s.reading
 	}
-	r.answer = make(chan error)
+	r.response = make(chan error)
 	*slot = r
 	defer func() { *slot = nil }()
 	select {
-	case err := <-r.answer:
+	case err := <-r.response:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-// answer answers a request and waits until the process is blocked again.
-func (s *session) answer(r *request, err error) {
+// respond sends the response of a request and waits until the process is blocked again.
+func (s *session) respond(r *request, err error) {
 	s.world.running = s
-	r.answer <- err
+	r.response <- err
 	synctest.Wait()
 }
 
-// serve serves a request, or loses it or its answer.
+// serve serves a request, or loses it or its response.
 func (s *session) serve(r *request) {
 	w := s.world
 	if w.chaos(100) {
 		s.abandon(r)
-		s.answer(r, errLost)
+		s.respond(r, errLost)
 		return
 	}
 	err := r.do()
 	if w.chaos(100) {
 		err = errLost
 	}
-	s.answer(r, err)
+	s.respond(r, err)
 }
 
 // abandon is called when a sender no longer waits. Its request may still be on its way.
@@ -249,7 +249,7 @@ func (p *proc) show(c Committed) error {
 	w := p.world
 	entries, _, _ := w.partitions[c.Partition].booked()
 	for _, e := range c.Entries {
-		text := string(appendPosted(nil, &posted{e.Payment, e.Balance, e.Offset}))
+		text := string(appendPosted(nil, &e.Payment, e.Balance, e.Offset))
 		switch before, known := w.shown[c.Partition][e.Offset]; {
 		case known:
 			w.found("partition %d: offset %d shown twice: %q, %q", c.Partition, e.Offset, before, text)
@@ -421,7 +421,7 @@ func (w *world) kill(id int) {
 		s.revoke()
 		if r := s.booking; r != nil { // it outlasts the context
 			s.abandon(r)
-			s.answer(r, errDead)
+			s.respond(r, errDead)
 		}
 	}
 	for _, s := range p.sessions {
@@ -575,7 +575,7 @@ func (w *world) end() {
 				if !p.dead {
 					err = s.booking.do()
 				}
-				s.answer(s.booking, err)
+				s.respond(s.booking, err)
 			}
 			if !s.ended {
 				panic("ended, and still running")
@@ -752,7 +752,7 @@ func TestSimulationFinds(t *testing.T) {
 		"no fence, no generation":               {noFence: true, noGeneration: true},
 		"reading what is not committed":         {dirty: true},
 		"a position outside of the transaction": {positionOnly: true},
-		"a lost answer taken for a commit":      {endedAnyway: true},
+		"a lost response taken for a commit":    {endedAnyway: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

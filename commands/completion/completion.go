@@ -1,5 +1,5 @@
-// Package completion is what a word of a command line may become: the scripts that make a shell ask, and the answer. It
-// knows the flags of the commands, and asks others what a cluster has.
+// Package completion is what a word of a command line may become: the scripts that make a shell ask for it, and the
+// words. It knows the flags of the commands, and asks others what a cluster has.
 package completion
 
 import (

@@ -238,7 +238,7 @@ func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *stream) send(ctx context.Context, out reader, next int64) {
-	for {
+	for over := false; ; {
 		events, after, wake, kept := s.since(next)
 		switch {
 		case !kept:
@@ -250,14 +250,13 @@ func (s *stream) send(ctx context.Context, out reader, next int64) {
 			}
 			next = after
 			continue
+		case over:
+			return
 		}
 		select {
 		case <-wake:
 		case <-s.done:
-			if events, _, _, _ := s.since(next); len(events) > 0 {
-				_ = out.write(events...)
-			}
-			return
+			over = true // the last digest may be there
 		case <-ctx.Done():
 			return
 		}

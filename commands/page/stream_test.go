@@ -99,9 +99,9 @@ func TestReload(t *testing.T) {
 	if reader.text() != "event: reload\ndata: {}\n\n" {
 		t.Errorf("%q", reader.text())
 	}
-	ended := make(chan struct{})
+	ended, first := make(chan struct{}), stream.first+1 // the last digest takes the place of the first
 	go func() {
-		stream.send(t.Context(), writer.reader(), stream.first)
+		stream.send(t.Context(), writer.reader(), first)
 		close(ended)
 	}()
 	s.balance.end()

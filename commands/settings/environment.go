@@ -61,8 +61,8 @@ func fill(c *cli.Context, from source, origins map[string]string) error {
 
 var flagsIn = regexp.MustCompile(`--([a-z-]+)`)
 
-// Blame adds to an error of the command line where the flags are from that it is about, if nobody typed them.
-func Blame(err error, origins map[string]string) error {
+// WithOrigins adds to an error of the command line where the flags are from that it is about, if nobody typed them.
+func WithOrigins(err error, origins map[string]string) error {
 	if !errors.As(err, new(misuse.Error)) {
 		return err
 	}

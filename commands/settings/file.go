@@ -45,9 +45,9 @@ type Environment struct {
 
 const commandLine = "command line"
 
-// Settle sets the flags that were not given, from the environment, then from the file of settings, and returns where
+// Load sets the flags that were not given, from the environment, then from the file of settings, and returns where
 // the value of each is from that is no default.
-func Settle(env Environment, c *cli.Context) (origins map[string]string, err error) {
+func Load(env Environment, c *cli.Context) (origins map[string]string, err error) {
 	origins = make(map[string]string)
 	for _, flag := range c.Command.Flags {
 		if name := flag.Names()[0]; c.IsSet(name) {

@@ -70,6 +70,8 @@ type Batch struct {
 	ProducerID     int64
 	Count          int
 	attributes     uint16
+	checksum       uint32
+	summed         []byte // what the checksum covers
 	records        []byte
 	compressed     bool // records are compressed
 }
@@ -90,8 +92,9 @@ func FirstOffset(b []byte) int64 {
 	return int64(binary.BigEndian.Uint64(b))
 }
 
-// Parse reads the batch at the start of b, except for its records, and returns what follows it. The
-// batch aliases b. Besides ErrPartial and ErrOldFormat, an error means that the batch is corrupt.
+// Parse reads the header of the batch at the start of b, and returns what follows the batch. The batch
+// aliases b. Besides ErrPartial and ErrOldFormat, an error means that the batch is corrupt; without
+// one it may still be, until CheckSum.
 func Parse(b []byte) (batch Batch, rest []byte, err error) {
 	if len(b) <= atMagic {
 		return batch, b, ErrPartial
@@ -112,9 +115,6 @@ func Parse(b []byte) (batch Batch, rest []byte, err error) {
 		return batch, b, ErrPartial
 	}
 	b, rest = b[:size], b[size:]
-	if want, is := binary.BigEndian.Uint32(b[atCRC:]), crc32.Checksum(b[atAttributes:], castagnoli); want != is {
-		return batch, rest, fmt.Errorf("checksum %08x, want %08x", is, want)
-	}
 	batch = Batch{
 		First:          int64(binary.BigEndian.Uint64(b)),
 		FirstTimestamp: int64(binary.BigEndian.Uint64(b[atFirstTimestamp:])),
@@ -122,6 +122,8 @@ func Parse(b []byte) (batch Batch, rest []byte, err error) {
 		ProducerID:     int64(binary.BigEndian.Uint64(b[atProducerID:])),
 		Count:          int(int32(binary.BigEndian.Uint32(b[atCount:]))),
 		attributes:     binary.BigEndian.Uint16(b[atAttributes:]),
+		checksum:       binary.BigEndian.Uint32(b[atCRC:]),
+		summed:         b[atAttributes:],
 		records:        b[HeaderBytes:],
 	}
 	batch.compressed = batch.Codec() != None && len(batch.records) > 0 // compaction may have left none
@@ -136,6 +138,14 @@ func Parse(b []byte) (batch Batch, rest []byte, err error) {
 		err = fmt.Errorf("unknown compression %d", batch.Codec())
 	}
 	return batch, rest, err
+}
+
+// CheckSum returns an error if the checksum is wrong: then nothing of the batch means anything.
+func (b *Batch) CheckSum() error {
+	if is := crc32.Checksum(b.summed, castagnoli); is != b.checksum {
+		return fmt.Errorf("checksum %08x, want %08x", is, b.checksum)
+	}
+	return nil
 }
 
 // Codec returns how the records are compressed in the log.

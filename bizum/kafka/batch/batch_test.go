@@ -58,6 +58,9 @@ func read(encoded []byte, room int) (values []string, err error) {
 	if len(rest) > 0 {
 		return nil, errors.New("not one batch")
 	}
+	if err := b.CheckSum(); err != nil {
+		return nil, err
+	}
 	if b.Compressed() {
 		if _, err := decompressor.Decompress(&b, make([]byte, 0, room)); err != nil {
 			return nil, err

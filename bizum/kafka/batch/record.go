@@ -58,21 +58,79 @@ func (b *Batch) Each(r *record.Record, yield func(*record.Record) bool) bool {
 }
 
 // decode decodes the record at an index, with offset and timestamp relative to the batch, and returns the index after
-// it, or -1 if it is malformed.
+// it, or -1 if it is malformed. It is fast for records of less than 8 kB with a key of less than 64 bytes, at offsets and
+// times near those of the batch, as most are.
 func decode(r *record.Record, b []byte, at int) int {
-	length, ok := short(b, at)
-	if at++; !ok {
-		length, at = varint(b, at-1)
+	start, length := at, 0
+	switch rest := b[at:]; {
+	case len(rest) > 0 && rest[0] < 0x80:
+		length, at = int(rest[0]>>1), at+1
+	case len(rest) > 1 && rest[1] < 0x80:
+		length, at = int(rest[0]&0x7f|rest[1]<<7)>>1|int(rest[1]>>1)<<7, at+2
 	}
+	const attributes, word = 1, 8
+	if length < attributes+word || length > len(b)-at || b[start]&1 == 1 {
+		return decodeAny(r, b, start)
+	}
+	b = b[:at+length]
+	at += attributes // which have no meaning yet
+	w := binary.LittleEndian.Uint64(b[at:])
+	timestamp, n := near(w)
+	offset, m := near(w >> n)
+	w >>= n + m
+	const none = 1 // a length of -1
+	if n > 24 || m > 24 || w&0x80 != 0 || w&1 == 1 && w&0xff != none {
+		return decodeAny(r, b, start)
+	}
+	r.Timestamp, r.Offset = unzigzag(timestamp), unzigzag(offset)
+	key := at + int(n+m)/8 + 1
+	at = key + int(w&0x7f)>>1
+	if at >= len(b) {
+		return -1
+	}
+	if r.Key = b[key:at:at]; w&0xff == none {
+		r.Key = nil
+	}
+	length = int(b[at])
+	if at++; length >= 0x80 && at < len(b) && b[at] < 0x80 {
+		length += int(b[at])<<7 - 0x80
+		at++
+	} else if length >= 0x80 {
+		return decodeAny(r, b, start)
+	}
+	value := at
+	if at += length >> 1; at >= len(b) || length&1 == 1 {
+		return decodeAny(r, b, start)
+	}
+	r.Value, r.Headers = b[value:at:at], b[at:]
+	if len(r.Headers) == 1 && r.Headers[0] == 0 {
+		return len(b)
+	}
+	return headersEnd(b, at)
+}
+
+// near returns the bits of a varint of at most three bytes in a word, and how many bits its bytes have; of a longer
+// one, more than 24.
+func near(w uint64) (varint uint64, bits uint) {
+	if w&0x80 == 0 {
+		return w & 0x7f, 8
+	}
+	if w&0x8000 == 0 {
+		return w&0x7f | w>>1&(0x7f<<7), 16
+	}
+	return w&0x7f | w>>1&(0x7f<<7) | w>>2&(0x7f<<14), 24 + uint(w>>20&8)
+}
+
+// decodeAny is decode for any record.
+func decodeAny(r *record.Record, b []byte, at int) int {
+	length, at := varint(b, at)
 	if at < 0 || length < 1 || length > int64(len(b)-at) {
 		return -1
 	}
 	end := at + int(length)
 	b = b[:end]
-	at++ // over the attributes, which have no meaning yet
-	if r.Timestamp, ok = short(b, at); ok {
-		at++
-	} else if r.Timestamp, at = varlong(b, at); at < 0 {
+	at++ // over the attributes
+	if r.Timestamp, at = varlong(b, at); at < 0 {
 		return -1
 	}
 	if r.Offset, at = varint(b, at); at < 0 {
@@ -85,9 +143,6 @@ func decode(r *record.Record, b []byte, at int) int {
 		return -1
 	}
 	r.Headers = b[at:]
-	if len(r.Headers) == 1 && r.Headers[0] == 0 {
-		return end
-	}
 	return headersEnd(b, at)
 }
 

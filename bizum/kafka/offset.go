@@ -1,0 +1,72 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/IBM/sarama"
+)
+
+// Positions for Offset, besides a timestamp in milliseconds (ListOffsets).
+const (
+	Start int64 = sarama.OffsetOldest
+	End   int64 = sarama.OffsetNewest // the last stable offset: open transactions lie beyond it
+)
+
+// Offset returns the offset of Start, of End, or of the first record whose timestamp is at least at; the End if there
+// is no such record. It retries what is retriable until ctx ends.
+func (c *Cluster) Offset(ctx context.Context, topic string, partition int32, at int64) (int64, error) {
+	offset, err := c.askOffset(ctx, topic, partition, at, sarama.ReadCommitted)
+	if err == nil && offset < 0 && at != End {
+		return c.Offset(ctx, topic, partition, End)
+	}
+	return offset, err
+}
+
+// highWatermark returns the offset after the last record, committed or not.
+func (c *Cluster) highWatermark(ctx context.Context, topic string, partition int32) (int64, error) {
+	return c.askOffset(ctx, topic, partition, End, sarama.ReadUncommitted)
+}
+
+func (c *Cluster) askOffset(ctx context.Context, topic string, partition int32, at int64,
+	isolation sarama.IsolationLevel) (int64, error) {
+	offset, err := persist(ctx, c, func() (int64, error) {
+		offset, err := c.offset(topic, partition, at, isolation)
+		if err != nil {
+			_ = c.client.RefreshMetadata(topic) // the leader may have moved; if this fails, so does the next try
+		}
+		return offset, err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("offset of %s/%d: %w", topic, partition, reason(c.needs(err, describes(topic))))
+	}
+	return offset, nil
+}
+
+// bounds returns the Start and End of a partition.
+func (c *Cluster) bounds(ctx context.Context, topic string, partition int32) (start, end int64, err error) {
+	if start, err = c.Offset(ctx, topic, partition, Start); err == nil {
+		end, err = c.Offset(ctx, topic, partition, End)
+	}
+	return start, end, err
+}
+
+func (c *Cluster) offset(topic string, partition int32, at int64, isolation sarama.IsolationLevel) (int64, error) {
+	leader, err := c.client.Leader(topic, partition)
+	if err != nil {
+		return 0, err
+	}
+	request := sarama.NewOffsetRequest(c.conf.Version)
+	request.IsolationLevel = isolation
+	request.AddBlock(topic, partition, at, 1)
+	response, err := leader.GetAvailableOffsets(request)
+	if err != nil {
+		_ = leader.Close() // the connection has failed; its own error adds nothing
+		return 0, err
+	}
+	block := response.GetBlock(topic, partition)
+	if block == nil {
+		return 0, sarama.ErrIncompleteResponse
+	}
+	return block.Offset, orNil(block.Err)
+}
