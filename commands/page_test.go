@@ -12,8 +12,8 @@ import (
 
 var pageAddress = regexp.MustCompile(`http://[^/]+`)
 
-// page NAME PATH PATTERN waits until a page, which the process in the background has said to be served, has a match of a
-// pattern in what it has at a path. The last response is in NAME.page.
+// page NAME PATH PATTERN waits until a page, which the process in the background has said to be served, has a match of
+// a pattern in what it has at a path. The last response is in NAME.page.
 func getPage(ts *testscript.TestScript, args []string) {
 	name, path, pattern := args[0], args[1], regexp.MustCompile("(?m)"+args[2])
 	var address, text []byte

@@ -397,7 +397,8 @@ func (p *page) run(commands, want string) string {
 	cmd.Env = append(os.Environ(), "TERM=dumb", "BIZUMCTL_BROKERS="+p.broker,
 		"BIZUMCTL_TOPIC=bizums")
 	if interrupted { // it is the demo: on another port, and faster than anybody would wait for
-		cmd.Env = append(cmd.Env, "BIZUMCTL_LISTEN=localhost:0", "BIZUMCTL_MIN_DELAY=1ms", "BIZUMCTL_MAX_DELAY=20ms")
+		cmd.Env = append(cmd.Env, "BIZUMCTL_LISTEN=localhost:0", "BIZUMCTL_PAGE=localhost:0",
+			"BIZUMCTL_MIN_DELAY=1ms", "BIZUMCTL_MAX_DELAY=20ms")
 	}
 	if !strings.Contains(commands, "bizumctl") { // others may ask a terminal for its colours, and wait for the reply
 		text, err := cmd.CombinedOutput()
@@ -438,6 +439,7 @@ func (p *page) runInTerminal(cmd *exec.Cmd, before string, interrupted bool) str
 	shown := strings.ReplaceAll(text.String(), p.broker, usual)
 	if interrupted { // it is the demo
 		shown = moved.ReplaceAllString(anyPort.ReplaceAllString(shown, usual), "")
+		shown = strings.ReplaceAll(shown, "http://"+usual, "http://localhost:8080")
 	}
 	return strings.ReplaceAll(shown, "\r\n", "\n")
 }

@@ -22,14 +22,15 @@ type watched struct {
 
 // Watch is for who looks on while a topic is added up.
 type Watch struct {
-	// Booked is called with payments of a partition that were booked, some at a time; all calls are in the order in which
-	// they were. The entries' texts are valid during the call.
+	// Booked is called with payments of a partition that were booked, some at a time; all calls are in the order in
+	// which they were. The entries' texts are valid during the call.
 	Booked func(partition int32, entries []ledger.Entry)
 	// Handled is called when a partition was handled up to a position, from several goroutines.
 	Handled func(partition int32, position int64)
 }
 
-// watchedBlock is how many payments are shown at once: not each of them is a call, and they stay in the processor's cache.
+// watchedBlock is how many payments are shown at once: not each of them is a call, and they stay in the processor's
+// cache.
 const watchedBlock = 512
 
 // block is payments of one partition on their way into the book.

@@ -19,8 +19,9 @@ type BalanceConfig struct {
 	Now     func() time.Time
 }
 
-// Balance is what a run that keeps balances has booked so far, for those who look on. Its memory is bounded: see accounts,
-// line, ring and totals for what is kept, and what is not. Its methods may be called from several goroutines.
+// Balance is what a run that keeps balances has booked so far, for those who look on. Its memory is bounded: see
+// accounts, line, ring and totals for what is kept, and what is not. Its methods may be called from several
+// goroutines.
 type Balance struct {
 	config  BalanceConfig
 	began   time.Time
@@ -58,8 +59,8 @@ type Balance struct {
 
 // NewBalance returns an empty page.
 func NewBalance(c BalanceConfig) *Balance {
-	b := &Balance{config: c, began: c.Now(), books: make(map[int32]*bizum.Book), names: newTotals(), concepts: newTotals(),
-		known: accounts{by: make(map[string]*account)}, line: newLine(), rows: ring{max: rowsKept},
+	b := &Balance{config: c, began: c.Now(), books: make(map[int32]*bizum.Book), names: newTotals(),
+		concepts: newTotals(), known: accounts{by: make(map[string]*account)}, line: newLine(), rows: ring{max: rowsKept},
 		partitions: partitions{by: make(map[int32]*partition)}, writer: newRowWriter(), listing: make(chan struct{}, 1)}
 	b.stream = newStream(b)
 	return b
@@ -168,8 +169,8 @@ func (b *Balance) add(change bizum.Amount) {
 	b.sumOver = b.sumOver || !fits && change != 0
 }
 
-// timeOf returns the place of a payment in a line, in milliseconds: its own time, unless that lies in the future or before
-// that of another payment.
+// timeOf returns the place of a payment in a line, in milliseconds: its own time, unless that lies in the future or
+// before that of another payment.
 func (b *Balance) timeOf(timestamp int64, now time.Time) int64 {
 	if timestamp < 0 {
 		timestamp = b.latest

@@ -11,8 +11,8 @@ import (
 	"bizumctl/bizum"
 )
 
-// digest is what a page is told: all there is to show at first, then what is new since the digest before. What is no list
-// is as it is now.
+// digest is what a page is told: all there is to show at first, then what is new since the digest before. What is no
+// list is as it is now.
 type digest struct {
 	Now       int64   `json:"now"` // milliseconds since 1970, as all times
 	State     state   `json:"state"`

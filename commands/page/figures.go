@@ -33,7 +33,8 @@ func (b *Balance) Figures(m *Metrics) {
 	counter("bizumctl_takeovers_total", "Partitions of the group's ledger that were taken over.",
 		func() int64 { return b.takeovers })
 	gauge("bizumctl_accounts", "Accounts that have a balance here.", func() float64 { return float64(b.opened) })
-	gauge("bizumctl_balances_euros", "Sum of the balances of all accounts here.", func() float64 { return inEuros(b.sum) })
+	gauge("bizumctl_balances_euros", "Sum of the balances of all accounts here.",
+		func() float64 { return inEuros(b.sum) })
 	gauge("bizumctl_partitions", "Partitions of the topic that are booked here.",
 		func() float64 { return float64(len(b.partitions.by)) })
 	m.Gauge("bizumctl_page_readers", "Pages that are open.", func() float64 { return float64(b.stream.count()) })

@@ -37,7 +37,8 @@ func (g guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Allow", "GET, HEAD")
 		refuse(w, http.StatusMethodNotAllowed, "this is read-only: GET and HEAD")
 	case !g.ours(r.Host):
-		refuse(w, http.StatusForbidden, "this host name is not one that is served here; open the address that bizumctl printed")
+		refuse(w, http.StatusForbidden,
+			"this host name is not one that is served here; open the address that bizumctl printed")
 	case r.URL.Path != "/" && !ownSite(r.Header.Get("Sec-Fetch-Site")):
 		refuse(w, http.StatusForbidden, "not for pages of other sites")
 	default:

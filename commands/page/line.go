@@ -2,9 +2,9 @@ package page
 
 import "bizumctl/bizum"
 
-// A line is a balance over time, in bounded memory: the last minute and the last hour in steps of a fixed width, and all
-// of it in steps that become wider as it grows. A step has the lowest and the highest balance in it, so that no extreme
-// is lost, and the one at its end.
+// A line is a balance over time, in bounded memory: the last minute and the last hour in steps of a fixed width, and
+// all of it in steps that become wider as it grows. A step has the lowest and the highest balance in it, so that no
+// extreme is lost, and the one at its end.
 type line struct {
 	levels [3]level
 	last   bizum.Amount

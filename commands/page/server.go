@@ -1,5 +1,5 @@
-// Package page serves what a run knows, read-only: to people as a live page, and to programs as JSON, health and metrics.
-// It is given what happens as values and knows no topic, no ledger and no flag.
+// Package page serves what a run knows, read-only: to people as a live page, and to programs as JSON, health and
+// metrics. It is given what happens as values and knows no topic, no ledger and no flag.
 package page
 
 import (

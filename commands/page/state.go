@@ -76,8 +76,8 @@ type partition struct {
 	end      int64 // of the log, as far as we know; below the position: not known
 
 	// To know how long what waits has waited: goal is the end that there was when we asked, until it is reached.
-	goal    int64
-	asked   time.Time
+	goal  int64
+	asked time.Time
 }
 
 // partitions are those that are ours.

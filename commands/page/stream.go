@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// How often a page hears of what is new. With many readers less often, so that sending to them takes a bounded part of a
-// processor: the balance comes first.
+// How often a page hears of what is new. With many readers less often, so that sending to them takes a bounded part of
+// a processor: the balance comes first.
 const (
 	digestEvery   = 100 * time.Millisecond
 	digestPerRead = time.Millisecond // for each reader
@@ -31,10 +31,10 @@ const (
 	reconnectAfterMs = 1000
 )
 
-// stream sends digests to all readers (server-sent events, WHATWG HTML). Each digest is made once. A reader is nothing but
-// a place in the list of those that are kept, so that one who is slow costs no memory: once its place is no longer kept,
-// it is told to load all again. An event's id is that of the run and the digest's number, by which a reader that was cut
-// off goes on without a gap or a double.
+// stream sends digests to all readers (server-sent events, WHATWG HTML). Each digest is made once. A reader is nothing
+// but a place in the list of those that are kept, so that one who is slow costs no memory: once its place is no longer
+// kept, it is told to load all again. An event's id is that of the run and the digest's number, by which a reader that
+// was cut off goes on without a gap or a double.
 type stream struct {
 	balance *Balance
 	run     string
@@ -169,8 +169,8 @@ func (s *stream) begin(lastID string) (first []byte, next int64) {
 	return s.snapshot, s.taken + 1
 }
 
-// since returns the digests from a number on, and the number after them, or what to wait for. It reports whether they are
-// kept.
+// since returns the digests from a number on, and the number after them, or what to wait for. It reports whether they
+// are kept.
 func (s *stream) since(next int64) (events [][]byte, after int64, wake <-chan struct{}, kept bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
