@@ -35,6 +35,7 @@ type balanceOptions struct {
 	bad      string
 	group    string
 	page     string        // address to serve a page at; "": none
+	plot     string        // file to draw the balance into; "": none
 	port     bool          // another port will do where that of the page is taken
 	interval time.Duration // between commits, in a group
 	gap      bool
@@ -75,6 +76,8 @@ func newBalance(env Env) *cli.Command {
 				Usage: "`TIME` between two commits to the ledger"},
 			&cli.BoolFlag{Name: "accept-gap", Destination: &o.gap,
 				Usage: "go on where messages are gone before they were booked"},
+			&cli.StringFlag{Name: "plot", Destination: &o.plot,
+				Usage: "when the run ends, draw the balance into `FILE`, .svg or .png"},
 			flags.Page(&o.page, "serve a live page, and metrics, at `[ADDRESS]`; alone: "+defaultPage),
 		}, o.cluster.Flags()...),
 		Action: func(c *cli.Context) error {
@@ -118,6 +121,8 @@ func (o *balanceOptions) checkRows(c *cli.Context) error {
 		return misuse.Errorf("--last, --from and --count choose other rows: give one of them")
 	case (from || last) && o.group != "":
 		return misuse.Errorf("--from and --last are for a balance that is added up: leave out --group")
+	case (from || last) && o.plot != "":
+		return misuse.Errorf("--from and --last choose the rows that are shown, and a picture has all: leave out --plot")
 	case (from || last) && o.page != "":
 		return misuse.Errorf("--from and --last choose the rows that are shown, and a page has all: leave out --page")
 	case (from || last) && o.output == "none":
@@ -128,6 +133,9 @@ func (o *balanceOptions) checkRows(c *cli.Context) error {
 
 func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Console) error {
 	if err := o.check(); err != nil {
+		return err
+	}
+	if err := o.checkPlot(); err != nil {
 		return err
 	}
 	cluster, err := o.cluster.Open(ctx, env.settings(), screen)
@@ -142,38 +150,40 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	defer page.Close()
 	config := consumer.Config{Topic: o.cluster.Topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
 		Handled: page.handled(), Report: page.reporting(report(&o.cluster, screen))}
-	if o.output == "none" && o.count == 0 {
-		return o.replay(ctx, cluster, config, screen, page)
+	picture := o.newPicture(env.Now)
+	if o.output == "none" && o.count == 0 && (page == nil || picture == nil) {
+		return picture.drawn(ctx, screen, o.replay(ctx, cluster, config, screen, page, picture))
 	}
 	shown := &view.View{Console: screen, Strict: o.bad == "stop", Count: o.count,
 		Report: page.reporting(screen.Report)}
 	book := bizum.NewBook(o.initial)
 	err = view.WhileRead(ctx, screen, func(ctx context.Context) error {
-		return o.show(ctx, cluster, config, shown, book, page)
+		return o.show(ctx, cluster, config, shown, book, page, picture)
 	})
 	if err == nil || ctx.Err() != nil {
 		view.Closing(screen, o.account, &balance.Replayed{Book: book,
 			Counts: balance.Counts{Booked: shown.Shown, Rejected: shown.Rejected, Rounded: shown.Rounded}})
 	}
 	if err == nil && ctx.Err() == nil {
-		return o.missing(book)
+		err = o.missing(book)
 	}
-	return err
+	return picture.drawn(ctx, screen, err)
 }
 
 // show shows the balance after every bizum.
 func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config, shown *view.View,
-	book *bizum.Book, page *page) error {
+	book *bizum.Book, page *page, picture *picture) error {
 	show, err := view.Entries(shown.Console, o.shown())
 	if err != nil {
 		return err
 	}
-	show, flush := page.rows(show, shown.Console.Flush)
+	show, flush := page.rows(picture.rows(show), shown.Console.Flush)
 	config.Exit = config.Exit || o.last > 0
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return consumer.Failure(err)
 	}
+	defer shown.Console.Follow(topic.Progress)()
 	statement := &balance.Statement{Book: book, Account: o.account, Last: o.last,
 		Show: func(r *record.Record, e *bizum.Entry) error { return shown.Wrote(show(r, e)) }}
 	if o.from.Text != "" {
@@ -190,14 +200,16 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 
 // replay shows only the closing balances.
 func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, config consumer.Config,
-	screen *console.Console, page *page) error {
+	screen *console.Console, page *page, picture *picture) error {
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return o.nothing(screen, consumer.Failure(err))
 	}
+	followed := screen.Follow(topic.Progress)
 	replayed, err := balance.Replay(ctx, topic,
-		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Watch: page.watch(),
+		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Watch: page.watch(), Moved: picture.moved(),
 			Report: page.reporting(screen.Report)})
+	followed()
 	if o.exit && ctx.Err() != nil {
 		screen.Noticef("interrupted before the topic's end: what follows is of a part of it")
 	}

@@ -24,6 +24,9 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if err := o.check(); err != nil {
 		return err
 	}
+	if err := o.checkPlot(); err != nil {
+		return err
+	}
 	if o.interval < commitIntervalMin || o.interval > commitIntervalMax {
 		return misuse.Errorf("--commit-interval %v: want %v to %v", o.interval, commitIntervalMin, commitIntervalMax)
 	}
@@ -43,8 +46,9 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if err != nil {
 		return consumer.Failure(err)
 	}
+	picture := o.newPicture(env.Now)
 	entries, err := view.NewGroup(screen, view.GroupConfig{Topic: o.cluster.Topic, Count: o.count, Output: o.shown(),
-		Report: page.reporting(screen.Report), Watch: page.watchGroup()})
+		Report: page.reporting(screen.Report), Watch: picture.watchGroup(page.watchGroup())})
 	if err != nil {
 		return err
 	}
@@ -56,15 +60,19 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	run := func(ctx context.Context) error { return group.Run(ctx, topic) }
+	run := func(ctx context.Context) error {
+		if o.exit {
+			defer screen.Follow(topic.Progress)()
+		}
+		return group.Run(ctx, topic)
+	}
 	if o.output == "none" {
 		err = run(ctx)
 	} else {
 		err = view.WhileRead(ctx, screen, run)
 	}
-	if err != nil {
-		return hints.NewLedger(err)
+	if err == nil {
+		entries.Summary()
 	}
-	entries.Summary()
-	return nil
+	return picture.drawn(ctx, screen, hints.NewLedger(err))
 }

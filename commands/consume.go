@@ -131,6 +131,7 @@ func (o *consumeOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 	if err != nil {
 		return consumer.Failure(err)
 	}
+	defer shown.Console.Follow(topic.Progress)()
 	return topic.Run(ctx, show, shown.Console.Flush)
 }
 

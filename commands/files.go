@@ -99,10 +99,15 @@ func (o *consumeOptions) writeFiles(ctx context.Context, env Env, cluster *kafka
 	if err != nil {
 		return consumer.Failure(err)
 	}
+	stop := func() {}
+	if o.exit {
+		stop = screen.Follow(topic.Progress)
+	}
 	figures, err := export.Run(ctx, cluster, topic, export.Config{Dir: o.files.dir, Group: o.group,
 		File:    format.FileOptions{Format: o.output, Topic: o.cluster.Topic, Safe: o.safe},
 		Records: o.files.records, Bytes: int64(o.files.bytes), Age: o.files.age, Strict: o.bad == "stop",
 		Now: env.Now, Report: screen.Report})
+	stop()
 	if figures != nil {
 		screen.Noticef("%s in %s%s", console.Plural(figures.Rows, "bizum", "bizums"),
 			console.Plural(figures.Files, "file", "files"), view.Exceptions(figures.Rounded, figures.Rejected))

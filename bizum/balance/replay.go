@@ -39,6 +39,9 @@ type ReplayConfig struct {
 	Strict  bool              // end at the first rejected message
 	Report  func(event.Event) // called from several goroutines
 	Watch   *Watch            // nil: nobody looks on
+	// Moved returns what is told of the payments of a partition, in their order and before they are booked; nil: nobody.
+	// It does not go with Watch.
+	Moved func(partition int32) func(key []byte, timestamp int64, change bizum.Amount)
 }
 
 // Replayed is what a topic adds up to.
@@ -63,8 +66,11 @@ func Replay(ctx context.Context, topic *consumer.Consumer, config ReplayConfig) 
 	}
 	f := &books{fold: counting, none: bizum.NewBook(config.Initial)}
 	err := topic.RunEach(ctx, func(ctx context.Context, partition int32, from int64) error {
-		book := f.another()
-		return f.partition(ctx, partition, from, func(b *kafka.Batch) error { return f.batch(b, book) })
+		p := &replay{fold: f.fold, book: f.another()}
+		if config.Moved != nil {
+			p.moved = config.Moved(partition)
+		}
+		return f.partition(ctx, partition, from, p.batch)
 	})
 	if err != nil && ctx.Err() == nil {
 		return nil, err
@@ -122,13 +128,20 @@ func (f *books) another() *bizum.Book {
 	return book
 }
 
+// replay books the payments of one partition.
+type replay struct {
+	*fold
+	book  *bizum.Book
+	moved func(key []byte, timestamp int64, change bizum.Amount) // may be nil
+}
+
 // batch books a batch.
-func (f *books) batch(b *kafka.Batch, book *bizum.Book) error {
+func (f *replay) batch(b *kafka.Batch) error {
 	var postings [bizum.PrefetchMax]bizum.Posting
 	var offsets [bizum.PrefetchMax]int64
 	full, seen, rounded := 0, int64(0), int64(0)
 	post := func() error {
-		booked, err := book.ApplyAll(postings[:full])
+		booked, err := f.book.ApplyAll(postings[:full])
 		if err != nil {
 			position := record.Position{Topic: b.Topic, Partition: b.Partition, Offset: offsets[booked]}
 			return fmt.Errorf("message at %v: %w", position, err)
@@ -147,6 +160,9 @@ func (f *books) batch(b *kafka.Batch, book *bizum.Book) error {
 		}
 		if isRounded {
 			rounded++
+		}
+		if f.moved != nil {
+			f.moved(r.Key, r.Timestamp, change)
 		}
 		postings[full].Key, postings[full].Change = r.Key, change
 		offsets[full] = r.Offset

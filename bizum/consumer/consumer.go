@@ -67,6 +67,9 @@ type Consumer struct {
 
 	starts map[int32]int64 // by partition, where reading begins
 	stops  map[int32]int64 // and where it ends, if it does
+	// ends are the stops that were known at the start, and progress how far their partitions have come.
+	ends     map[int32]int64
+	progress progress
 	// pending means that the bound at which reading ends is a time to come, so that stops are known only then.
 	pending bool
 
@@ -114,13 +117,16 @@ func Open(ctx context.Context, cluster *kafka.Cluster, config Config) (*Consumer
 		}
 	}
 	if !config.Until.exists() {
+		c.measure()
 		return c, nil
 	}
 	_, c.pending = config.Until.untilThen(config.Now())
 	if c.pending {
 		return c, nil
 	}
-	return c, c.setStops(ctx)
+	err = c.setStops(ctx)
+	c.measure()
+	return c, err
 }
 
 // awaitTopic lists the topic's partitions, once there is one.
@@ -211,6 +217,7 @@ func (c *Consumer) Within(ctx context.Context, partition int32, from int64) (int
 // Read hands the batches of a partition to deliver, as kafka.Cluster.Read does. Where the log starts after the
 // position, it reports how many offsets are gone and goes on from there.
 func (c *Consumer) Read(ctx context.Context, partition int32, from int64, deliver func(kafka.Batch) error) error {
+	deliver = c.progress.following(deliver)
 	for {
 		err := c.cluster.Read(ctx, c.config.Topic, partition, from, deliver)
 		var out *kafka.OutOfRangeError

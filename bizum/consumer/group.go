@@ -188,6 +188,7 @@ func (c *Consumer) AwaitGroup(ctx context.Context) {
 
 // Committed is called by own of RunClaims when it has committed the group's position in its partition.
 func (c *Consumer) Committed(partition int32, position int64) {
+	c.progress.moved(partition, position)
 	if position >= c.StopOf(partition) {
 		c.wake()
 	}

@@ -131,6 +131,7 @@ type (
 	// Sending is how far a run has come.
 	Sending struct {
 		Acknowledged, InFlight    int64
+		Of                        int64 // how many are to be sent; 0: endless
 		PerSecond, BytesPerSecond float64
 		P99                       time.Duration
 	}

@@ -101,7 +101,7 @@ type Producer struct {
 
 // New prepares a run.
 func New(config Config) *Producer {
-	p := &Producer{config: config, stats: newStats(config.Plan.Mode, config.Now)}
+	p := &Producer{config: config, stats: newStats(config.Plan, config.Now)}
 	p.begin()
 	return p
 }

@@ -14,6 +14,7 @@ import (
 // when it was due, not sent: a broker that stalls us is not left out of the figures.
 type stats struct {
 	mode Mode
+	of   int64 // messages that the run is to send; 0: endless
 	now  func() time.Time
 
 	mu     sync.Mutex
@@ -25,8 +26,8 @@ type stats struct {
 	delays *hdrhistogram.Histogram
 }
 
-func newStats(mode Mode, now func() time.Time) *stats {
-	return &stats{mode: mode, now: now, delays: hdrhistogram.New(1, time.Hour.Microseconds(), 3)}
+func newStats(plan Plan, now func() time.Time) *stats {
+	return &stats{mode: plan.Mode, of: plan.Count, now: now, delays: hdrhistogram.New(1, time.Hour.Microseconds(), 3)}
 }
 
 func (s *stats) begin(at time.Time) {
@@ -46,7 +47,7 @@ func (s *stats) sending() event.Sending {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	seconds := s.now().Sub(s.began).Seconds()
-	return event.Sending{Acknowledged: s.acks, InFlight: max(s.sent-s.acks, 0), PerSecond: float64(s.acks) / seconds,
+	return event.Sending{Acknowledged: s.acks, InFlight: max(s.sent-s.acks, 0), Of: s.of, PerSecond: float64(s.acks) / seconds,
 		BytesPerSecond: float64(s.bytes) / seconds, P99: s.percentile(99)}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -80,6 +81,8 @@ type Console struct {
 	warn, fault   *color.Color
 	progress      string // the line that the next notice has to make room for
 	progressed    time.Time
+	followed      atomic.Bool  // progress is shown by Follow
+	rejections    atomic.Int64 // messages that were reported so far
 	now           func() time.Time
 }
 

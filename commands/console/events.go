@@ -59,8 +59,9 @@ func (c *Console) Report(e event.Event) {
 		c.Noticef("%s to be late: waiting %s to send the last", Plural(e.Messages, "bizum is", "bizums are"),
 			Duration(e.Left))
 	case event.Sending:
-		c.ShowProgress(fmt.Sprintf("%s sent, %s, %s/s, %s in flight, p99 %s", Count(e.Acknowledged), Rate(e.PerSecond),
-			Size(e.BytesPerSecond), Count(e.InFlight), Duration(e.P99)))
+		c.ShowProgress(fmt.Sprintf("%s%s sent, %s%s, %s/s, %s in flight, p99 %s", share(e.Acknowledged, e.Of),
+			Count(e.Acknowledged), Rate(e.PerSecond), left(e.Of-e.Acknowledged, e.PerSecond), Size(e.BytesPerSecond),
+			Count(e.InFlight), Duration(e.P99)))
 	default:
 		panic(fmt.Sprintf("console: internal error: no words for %T", e))
 	}
@@ -98,6 +99,7 @@ func begins(e event.Event) string {
 // rejected shows why a message is not taken, and how it begins: always escaped, since it is anything but text.
 func (c *Console) rejected(why string, value []byte) {
 	const beginning = 60 // characters
+	c.rejections.Add(1)
 	if c.quiet {
 		return
 	}
@@ -136,7 +138,7 @@ func (c *Console) closed(e event.FileClosed) {
 
 // filing shows progress on a terminal only: files are noticed as they are closed.
 func (c *Console) filing(e event.Filing) {
-	if c.noticesScreen && c.ProgressDue() {
+	if c.noticesScreen && !c.followed.Load() && c.ProgressDue() {
 		c.ShowProgress(fmt.Sprintf("%s filed, %s", Plural(e.Rows, "bizum", "bizums"),
 			Rate(float64(e.Rows)/e.Elapsed.Seconds())))
 	}

@@ -96,7 +96,7 @@ func (v *Group) Show(c ledger.Committed) error {
 	if v.config.Count > 0 && v.shown == v.config.Count {
 		return consumer.ErrDone
 	}
-	if v.config.Output.Name == "none" && screen.ProgressDue() {
+	if v.config.Output.Name == "none" && !screen.Follows() && screen.ProgressDue() {
 		screen.ShowProgress(v.booked())
 	}
 	return nil
