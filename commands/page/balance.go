@@ -186,16 +186,16 @@ type Rows struct {
 	rows    []Row
 }
 
-// blockRows is how many rows are added at once.
-const blockRows = 512
+// BlockRows is how many rows are best added at once: few enough for the processor's cache.
+const BlockRows = 512
 
 // Rows returns a collector.
-func (b *Balance) Rows() *Rows { return &Rows{balance: b, rows: make([]Row, 0, blockRows)} }
+func (b *Balance) Rows() *Rows { return &Rows{balance: b, rows: make([]Row, 0, BlockRows)} }
 
 // Add collects a payment.
 func (r *Rows) Add(e *bizum.Entry, partition int32, offset, timestamp int64) {
 	r.rows = append(r.rows, Row{*e, partition, offset, timestamp})
-	if len(r.rows) == blockRows {
+	if len(r.rows) == BlockRows {
 		r.Flush()
 	}
 }
