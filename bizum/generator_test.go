@@ -106,7 +106,7 @@ func TestMade(t *testing.T) {
 	g := generator(t, seed, 1)
 	cents := make([]int, most+1)
 	kinds, names, concepts := map[bizum.Kind]int{}, map[string]int{}, map[string]int{}
-	receivedCents := 0
+	receivedCents := int64(0)
 	var line []byte
 	for range n {
 		_, p := g.Next()
@@ -118,7 +118,7 @@ func TestMade(t *testing.T) {
 		names[string(p.Name)]++
 		concepts[string(p.Concept)]++
 		if p.Kind == bizum.Received {
-			receivedCents += int(p.Amount)
+			receivedCents += int64(p.Amount)
 		}
 		line = p.Append(line[:0])
 		again, err := bizum.ParsePayment(line)
@@ -135,7 +135,7 @@ func TestMade(t *testing.T) {
 	uniform(t, "names", seed, counts(names))
 	uniform(t, "concepts", seed, counts(concepts))
 	uniform(t, "tipos", seed, []int{kinds[bizum.Sent], kinds[bizum.Received]})
-	if mean := receivedCents / kinds[bizum.Received]; mean < 5225 || mean > 5275 {
+	if mean := receivedCents / int64(kinds[bizum.Received]); mean < 5225 || mean > 5275 {
 		t.Errorf("seed %d: the mean of what is received is %d cents, want about 5250", seed, mean)
 	}
 	if len(names) != len(list(t, "names.txt", bizum.ParseNames)) {

@@ -47,7 +47,10 @@ func (p *Page) Roff() string {
 			}
 			b.WriteString(line(paragraph))
 		}
-		for _, item := range s.Items {
+		for i, item := range s.Items {
+			if item.Text == "" && i > 0 {
+				b.WriteString(".PP\n")
+			}
 			item.write(&b)
 		}
 	}
@@ -56,7 +59,7 @@ func (p *Page) Roff() string {
 
 func (i *Item) write(b *strings.Builder) {
 	if i.Text == "" {
-		fmt.Fprintf(b, ".PP\n.B %s\n", argument(i.Term))
+		fmt.Fprintf(b, ".B %s\n", argument(i.Term))
 		return
 	}
 	b.WriteString(".TP\n")
