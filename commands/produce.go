@@ -42,6 +42,7 @@ type produceOptions struct {
 	bad         string
 	compression string
 	partitions  int
+	metrics     string // address to serve the run's figures at; "": none
 	asked       asked
 
 	rejected int64 // lines of the input that were skipped
@@ -101,6 +102,7 @@ func newProduce(env Env) *cli.Command {
 				Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},
 			&cli.IntFlag{Name: "partitions", Value: o.partitions, Destination: &o.partitions,
 				Usage: "make a missing topic with `N` partitions"},
+			metricsFlag(&o.metrics),
 		}, o.files.flags("write text files into folder `DIR` instead of sending"), o.cluster.Flags()),
 		Action: func(c *cli.Context) error {
 			o.asked = asked{rate: c.IsSet("rate"), delays: c.IsSet("min-delay") || c.IsSet("max-delay"),
@@ -108,6 +110,8 @@ func newProduce(env Env) *cli.Command {
 			switch {
 			case o.asked.rate && o.asked.delays:
 				return misuse.Errorf("--rate and --min-delay, --max-delay exclude each other")
+			case o.dryRun && o.metrics != "":
+				return misuse.Errorf("--dry-run sends nothing: leave out --metrics")
 			case o.input != "" && (c.IsSet("accounts") || c.IsSet("names") || c.IsSet("concepts")):
 				return misuse.Errorf("--input sends given messages: leave out --accounts, --names and --concepts")
 			}
@@ -215,6 +219,11 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 		return interrupted(ctx, err)
 	}
 	defer writer.Close()
+	stop, err := o.serveMetrics(ctx, env, cluster, run, writer.Pending, screen)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	err = run.Run(ctx, messages, producer.ToTopic(writer))
 	o.summary(screen, run.Figures(), writer.Pending())
 	lost := writer.Verify(ctx)
