@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -202,12 +203,14 @@ func (p *page) watchGroup() func(partition int32, entries []ledger.Entry) {
 func (p *page) booked(partition int32, entries []ledger.Entry) {
 	p.adding.Lock() // the partitions of a group commit side by side
 	defer p.adding.Unlock()
-	rows := p.buffer[:0]
-	for i := range entries {
-		if e := &entries[i]; p.account == "" || p.account == string(e.Account) {
-			rows = append(rows, pages.Row{Entry: e.Entry, Partition: partition, Offset: e.Offset, Timestamp: e.Timestamp})
+	for block := range slices.Chunk(entries, pages.BlockRows) {
+		rows := p.buffer[:0]
+		for i := range block {
+			if e := &block[i]; p.account == "" || p.account == string(e.Account) {
+				rows = append(rows, pages.Row{Entry: e.Entry, Partition: partition, Offset: e.Offset, Timestamp: e.Timestamp})
+			}
 		}
+		p.Add(rows)
+		p.buffer = rows
 	}
-	p.Add(rows)
-	p.buffer = rows
 }

@@ -245,7 +245,7 @@ func (p *partition) commit(ctx context.Context) error {
 func (p *partition) show() error {
 	done := p.done
 	p.done = Committed{}
-	defer func() { p.texts = p.texts[:0] }()
+	defer func() { p.texts, p.done.Entries = p.texts[:0], done.Entries[:0] }() // their memory is used again
 	if len(done.Rejected)+done.Booked == 0 {
 		return nil
 	}

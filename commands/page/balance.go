@@ -186,16 +186,16 @@ type Rows struct {
 	rows    []Row
 }
 
-// blockRows is how many rows are added at once.
-const blockRows = 512
+// BlockRows is how many rows are best added at once: few enough for the processor's cache.
+const BlockRows = 512
 
 // Rows returns a collector.
-func (b *Balance) Rows() *Rows { return &Rows{balance: b, rows: make([]Row, 0, blockRows)} }
+func (b *Balance) Rows() *Rows { return &Rows{balance: b, rows: make([]Row, 0, BlockRows)} }
 
 // Add collects a payment.
 func (r *Rows) Add(e *bizum.Entry, partition int32, offset, timestamp int64) {
 	r.rows = append(r.rows, Row{*e, partition, offset, timestamp})
-	if len(r.rows) == blockRows {
+	if len(r.rows) == BlockRows {
 		r.Flush()
 	}
 }
@@ -213,21 +213,19 @@ func (b *Balance) Joined(ours []int32) {
 	b.partitions.retain(ours)
 	for number := range b.books {
 		if b.partitions.by[number] == nil {
-			b.leave(number)
+			b.known.drop(number)
+			b.close(number)
 		}
 	}
+	b.recount()
 }
 
-// leave forgets the balances of a partition.
-func (b *Balance) leave(number int32) {
-	book := b.books[number]
-	if book == nil {
-		return
+// close forgets the balances of a partition.
+func (b *Balance) close(number int32) {
+	if book := b.books[number]; book != nil {
+		b.opened -= book.Len()
+		delete(b.books, number)
 	}
-	delete(b.books, number)
-	b.known.drop(number)
-	b.opened -= book.Len()
-	b.recount()
 }
 
 // recount adds up all balances again.
@@ -248,7 +246,7 @@ func (b *Balance) Taken(number int32, position int64, balances iter.Seq2[[]byte,
 	defer b.mu.Unlock()
 	b.takeovers++
 	b.run.begin()
-	b.leave(number)
+	b.close(number)
 	b.partitions.moved(number, position)
 	b.latest = max(b.latest, now.UnixMilli())
 	book := b.book(number)
@@ -259,7 +257,9 @@ func (b *Balance) Taken(number int32, position int64, balances iter.Seq2[[]byte,
 		book.Set(name, balance)
 		if known := b.known.find(name); known != nil && known.followed != nil {
 			known.partition, known.balance = number, balance
-			known.followed.line.open(b.latest, balance)
+			if l := known.followed.line; !l.begun || l.last != balance { // others may have booked meanwhile
+				l.set(b.latest, balance)
+			}
 		}
 	}
 	b.opened += book.Len()

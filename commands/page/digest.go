@@ -141,8 +141,8 @@ func (b *Balance) snapshot(now time.Time) *digest {
 
 // now returns what is neither a list nor new.
 func (b *Balance) now(now time.Time) *digest {
-	d := &digest{Now: now.UnixMilli(), Base: euros(b.sum - b.net), Accounts: b.opened, Payments: b.payments.payments(), Rejected: b.rejected.count,
-		Rounded: b.rounded, Totals: totalOf("", &b.payments), PerSecond: b.pace.perSecond(now),
+	d := &digest{Now: now.UnixMilli(), Base: euros(b.sum - b.net), Accounts: b.opened,
+		Payments: b.payments.payments(), Rejected: b.rejected.count, Rounded: b.rounded, Totals: totalOf("", &b.payments), PerSecond: b.pace.perSecond(now),
 		Lag: b.partitions.lag(), PartitionsAll: len(b.partitions.by), Partitions: []place{}}
 	d.State, d.Text = b.state(now)
 	if !b.sumOver {

@@ -321,6 +321,10 @@ func TestGroup(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	s.balance.Taken(1, 21, ledger(6_00)) // again: what was there before is not added to it
+	if v := s.account("account-0-of-1"); len(v.Lines[2].Steps) != 1 || string(v.Lines[2].Steps[0]) !=
+		"[1772366400000,5.00,6.00,6.00]" {
+		t.Errorf("the line of an account that others have booked on: %s", v.Lines[2].Steps)
+	}
 	s.balance.Joined([]int32{1})
 	if d := s.balance.snapshot(s.now()); *d.Balance != 6_00 || d.Accounts != 1 || d.Only.Name != "account-0-of-1" {
 		t.Errorf("%+v", d)

@@ -27,10 +27,10 @@ function euros(amount) {
 }
 function signed(amount) { return (amount < 0 ? '' : '+') + euros(amount); }
 function axisEuros(amount, step) {
-  if (Math.abs(amount) >= 1e6) return (amount < 0 ? minus : '') + compact.format(Math.abs(amount)) + ' €';
-  const decimals = step < 1 ? 2 : 0;
-  return (amount < 0 ? minus : '') + Math.abs(amount).toLocaleString('en-US',
-    { minimumFractionDigits: decimals, maximumFractionDigits: decimals }) + ' €';
+  const millions = step >= 100 && Math.abs(amount) >= 1e6, unit = millions ? 1e6 : 1;
+  const decimals = step < unit ? Math.min(Math.ceil(Math.log10(unit / step)), millions ? 4 : 2) : 0;
+  return (amount < 0 ? minus : '') + (Math.abs(amount) / unit).toLocaleString('en-US',
+    { minimumFractionDigits: decimals, maximumFractionDigits: decimals }) + (millions ? ' M€' : ' €');
 }
 function plural(n, one, more) { return number.format(n) + ' ' + (n === 1 ? one : more); }
 function rate(n) {
@@ -349,7 +349,7 @@ function showAccounts() {
   put('accounts-title', plural(page.now.accounts, 'account', 'accounts'));
   const searching = view.found !== null;
   const list = searching ? view.found.accounts : page.movers;
-  put('accounts-note', !searching ? 'Those whose balance has changed most in the last minute'
+  put('accounts-note', !searching ? list.length ? 'Those whose balance has changed most of late' : 'No balance has changed yet'
     : list.length === 0 ? 'No account here has that in its name' : view.found.next ? 'The first of those that match' : 'Those that match');
   if (view.listShown === list) return;
   view.listShown = list;
