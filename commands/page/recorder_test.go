@@ -17,7 +17,7 @@ func newRecorder() *recorder { return &recorder{ResponseRecorder: httptest.NewRe
 
 func (r *recorder) SetWriteDeadline(time.Time) error { return nil }
 
-func (r *recorder) reader() reader { return reader{r, http.NewResponseController(r)} }
+func (r *recorder) reader() reader { return reader{r, http.NewResponseController(r), stuckAfter} }
 
 func (r *recorder) text() string {
 	r.mu.Lock()

@@ -38,6 +38,7 @@ const (
 type stream struct {
 	balance *Balance
 	run     string
+	stuck   time.Duration // stuckAfter
 
 	mu       sync.Mutex
 	wake     chan struct{} // closed when there is another digest
@@ -55,7 +56,7 @@ type stream struct {
 }
 
 func newStream(b *Balance) *stream {
-	s := &stream{balance: b, run: rand.Text()[:10], wake: make(chan struct{}), first: 1, joined: make(chan struct{}, 1),
+	s := &stream{balance: b, run: rand.Text()[:10], stuck: stuckAfter, wake: make(chan struct{}), first: 1, joined: make(chan struct{}, 1),
 		done: make(chan struct{})}
 	go s.feed()
 	return s
@@ -228,7 +229,7 @@ func (s *stream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Accel-Buffering", "no")
-	out := reader{w, http.NewResponseController(w)}
+	out := reader{w, http.NewResponseController(w), s.stuck}
 	_ = out.control.SetReadDeadline(time.Time{}) // there is nothing more to read
 	first, next := s.begin(r.Header.Get("Last-Event-ID"))
 	if out.write(fmt.Appendf(nil, "retry: %d\n\n", reconnectAfterMs), first) != nil {
@@ -267,11 +268,12 @@ func (s *stream) send(ctx context.Context, out reader, next int64) {
 type reader struct {
 	http.ResponseWriter
 	control *http.ResponseController
+	stuck   time.Duration // after which it is dropped
 }
 
 // write writes events. The error means that the reader has left, or is stuck.
 func (r reader) write(events ...[]byte) error {
-	if err := r.control.SetWriteDeadline(time.Now().Add(stuckAfter)); err != nil {
+	if err := r.control.SetWriteDeadline(time.Now().Add(r.stuck)); err != nil {
 		return err
 	}
 	for _, event := range events {
