@@ -31,6 +31,7 @@ type consumeOptions struct {
 	group       string
 	output      string
 	bad         string
+	metrics     string // address to serve the run's figures at; "": none
 }
 
 func newConsume(env Env) *cli.Command {
@@ -64,6 +65,7 @@ func newConsume(env Env) *cli.Command {
 				Usage: "short for --output raw: values as received, unchecked"},
 			flags.JSON(&json),
 			flags.Bad(&o.bad), flags.CSVSafe(&o.safe),
+			metricsFlag(&o.metrics),
 		}, o.files.flags("write files into folder `DIR`, each bizum exactly once"), o.cluster.Flags()),
 		Action: func(c *cli.Context) error {
 			o.partitions, o.fromAsked = partitions.Value(), c.IsSet("from")

@@ -68,7 +68,7 @@ func (o *produceOptions) suitFiles(c *cli.Context) error {
 	if o.files.dir == "" {
 		return withoutFolder(c)
 	}
-	for _, flag := range []string{"dry-run", "partitions", "compression", "accounts"} {
+	for _, flag := range []string{"dry-run", "partitions", "metrics", "compression", "accounts"} {
 		if c.IsSet(flag) {
 			return misuse.Errorf("--dir writes lines into files: leave out --%s", flag)
 		}
@@ -79,6 +79,9 @@ func (o *produceOptions) suitFiles(c *cli.Context) error {
 // suitFiles refuses what does not go with files, or only with them. Without --output they are Parquet.
 func (o *consumeOptions) suitFiles(c *cli.Context) error {
 	if o.files.dir == "" {
+		if c.IsSet("metrics") {
+			return misuse.Errorf("--metrics serves the figures of files: give a folder, --dir DIR")
+		}
 		return withoutFolder(c)
 	}
 	for _, flag := range []string{"count", "until"} {
@@ -103,10 +106,15 @@ func (o *consumeOptions) writeFiles(ctx context.Context, env Env, cluster *kafka
 	if o.exit {
 		stop = screen.Follow(topic.Progress)
 	}
+	report, stopMetrics, err := o.serveMetrics(ctx, env, cluster, topic, screen)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	figures, err := export.Run(ctx, cluster, topic, export.Config{Dir: o.files.dir, Group: o.group,
 		File:    format.FileOptions{Format: o.output, Topic: o.cluster.Topic, Safe: o.safe},
 		Records: o.files.records, Bytes: int64(o.files.bytes), Age: o.files.age, Strict: o.bad == "stop",
-		Now: env.Now, Report: screen.Report})
+		Now: env.Now, Report: report})
 	stop()
 	if figures != nil {
 		screen.Noticef("%s in %s%s", console.Plural(figures.Rows, "bizum", "bizums"),

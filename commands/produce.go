@@ -45,6 +45,7 @@ type produceOptions struct {
 	skew        float64 // 0: all accounts are alike
 	receipt     string  // file; "": none
 	faults      faultsFlag
+	metrics     string // address to serve the run's figures at; "": none
 	asked       asked
 
 	nameList, conceptList [][]byte
@@ -105,6 +106,7 @@ func newProduce(env Env) *cli.Command {
 				Usage: "`CODEC`: none, gzip, snappy, lz4, zstd"},
 			&cli.IntFlag{Name: "partitions", Value: o.partitions, Destination: &o.partitions,
 				Usage: "make a missing topic with `N` partitions"},
+			metricsFlag(&o.metrics),
 		}, o.receiptFlags(), o.files.flags("write text files into folder `DIR` instead of sending"), o.cluster.Flags()),
 		Action: func(c *cli.Context) error {
 			o.asked = asked{rate: c.IsSet("rate"), delays: c.IsSet("min-delay") || c.IsSet("max-delay"),
@@ -112,6 +114,8 @@ func newProduce(env Env) *cli.Command {
 			switch {
 			case o.asked.rate && o.asked.delays:
 				return misuse.Errorf("--rate and --min-delay, --max-delay exclude each other")
+			case o.dryRun && o.metrics != "":
+				return misuse.Errorf("--dry-run sends nothing: leave out --metrics")
 			case o.input != "" && (c.IsSet("accounts") || c.IsSet("names") || c.IsSet("concepts") || c.IsSet("skew")):
 				return misuse.Errorf("--input sends given messages: leave out --accounts, --skew, --names and --concepts")
 			}
@@ -218,6 +222,11 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 		return interrupted(ctx, err)
 	}
 	defer to.close()
+	stop, err := o.serveMetrics(ctx, env, cluster, run, to.writer.Pending, screen)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	err = run.Run(ctx, messages, to.Sink)
 	o.summary(screen, run.Figures(), to.writer.Pending())
 	lost := to.writer.Verify(ctx)

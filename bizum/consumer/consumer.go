@@ -120,6 +120,7 @@ func Open(ctx context.Context, cluster *kafka.Cluster, config Config) (*Consumer
 		c.measure()
 		return c, nil
 	}
+	c.measure()
 	_, c.pending = config.Until.untilThen(config.Now())
 	if c.pending {
 		return c, nil
