@@ -205,3 +205,28 @@ func TestCheckFollow(t *testing.T) {
 	x.shows(stdout, "missing: 1\n  payment 300, ", "999 of 1,000 payments came, in 999 records\n")
 	x.shows(stderr, "999 payments came before this began: the latency of those is not known\n")
 }
+
+// A receipt that cannot be relied on is a misuse, and one line.
+func TestCheckReceipt(t *testing.T) {
+	x := newTheme(t)
+	s := x.sendRun(x.topic+"-out", "one", 7, 100, nil)
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, bad := range map[string]string{
+		"not a receipt": "Ana;5;x;y\n", "the receipt is cut: its end is missing": string(text[:len(text)-100]),
+		"the receipt was edited: its checksum does not fit":   strings.Replace(string(text), `"seed":7`, `"seed":8`, 1),
+		"the receipt is of a later version of bizumctl":       strings.Replace(string(text), `"version":1`, `"version":2`, 1),
+		"the receipt was edited: its checksum does not fit\n": string(text) + "x",
+	} {
+		if err := os.WriteFile(s.path, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		stdout, stderr := x.checked(2, "--receipt", s.path, "-t", s.topic)
+		x.shows(stderr, "error: receipt "+s.path+": "+name)
+		if stdout != "" || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: shows %q and\n%s", name, stdout, stderr)
+		}
+	}
+}
