@@ -87,7 +87,7 @@ func Read(from io.Reader, columns, defaults []string, row func(n int64, cells Ce
 	}
 	line, _, _ := bytes.Cut(beginning, []byte{'\n'})
 	if bytes.HasPrefix(line, []byte(parquetMagic)) {
-		return &ReadError{Reason: errors.New("Parquet is read from files only")}
+		return &ReadError{Reason: errors.New("a Parquet file can be read by its name only")}
 	}
 	if bytes.Count(line, []byte{';'}) < 3 && bytes.IndexByte(line, ',') >= 0 {
 		return readCSV(lines, columns, defaults, row)

@@ -29,7 +29,7 @@ func readParquet(file io.ReaderAt, size int64, columns []string, row func(int64,
 	}()
 	opened, err := parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		return &ReadError{Reason: fmt.Errorf("Parquet: %w", err)}
+		return &ReadError{Reason: fmt.Errorf("as Parquet: %w", err)}
 	}
 	for i, name := range columns {
 		leaf, there := opened.Schema().Lookup(name)
@@ -99,7 +99,7 @@ func (r *parquetReader) group(group parquet.RowGroup) error {
 			return nil
 		}
 		if err != nil {
-			return &ReadError{Row: r.n + 1, Reason: fmt.Errorf("Parquet: %w", err)}
+			return &ReadError{Row: r.n + 1, Reason: fmt.Errorf("as Parquet: %w", err)}
 		}
 	}
 }

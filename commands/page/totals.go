@@ -32,9 +32,8 @@ const totalsMax = 2000
 
 // totals add up payments by what they have in common: the person, or the concept.
 type totals struct {
-	by      map[string]*sums
-	others  sums
-	changed bool // since the last digest
+	by     map[string]*sums
+	others sums
 }
 
 func newTotals() *totals { return &totals{by: make(map[string]*sums)} }
