@@ -147,14 +147,15 @@ func TestEnvironment(t *testing.T) {
 // What is near is suggested, else there is a list; and a hint can be followed as it stands.
 func TestHints(t *testing.T) {
 	for args, want := range map[string]string{
-		"xyz":                      "hint: the commands are: produce, consume, balance, balances, audit, ping, broker, demo, config, completion\n",
+		"xyz":                      "hint: the commands are: produce, consume, balance, balances, audit, check, ping, broker, demo, config, completion, man\n",
 		"consme":                   "hint: did you mean \"consume\"?\n",
 		"help nothing":             "hint: the commands are: produce, ",
 		"balance -p 0":             "hint: --partition is a flag of: bizumctl consume\n",
 		"balance --partition":      "hint: --partition is a flag of: bizumctl consume\n",
 		"produce -e":               "hint: --exit is a flag of: bizumctl consume, bizumctl balance\n",
 		"produce --rat 5":          "hint: did you mean --rate?\n",
-		"consume --follow":         "hint: its flags are listed by: bizumctl consume --help\n",
+		"consume --watch":          "hint: its flags are listed by: bizumctl consume --help\n",
+		"consume --follow":         "hint: --follow is a flag of: bizumctl check\n",
 		"-t x consume":             "hint: flags come after the command: bizumctl COMMAND -t\n",
 		"--vrsion":                 "hint: see: bizumctl --help\n",
 		"consume pagos":            "hint: a topic is named by: --topic pagos\n",
