@@ -28,13 +28,7 @@ func newCompletion(env Env) *cli.Command {
 			if !ok || c.NArg() != 1 {
 				return misuse.Errorf("completion wants one shell: %s", strings.Join(completion.Shells(), ", "))
 			}
-			screen := newConsole(env, speech)
-			for line := range strings.Lines(script) {
-				if err := screen.Line([]byte(strings.TrimSuffix(line, "\n"))); err != nil {
-					return err
-				}
-			}
-			return screen.Flush()
+			return newConsole(env, speech).Text(script)
 		},
 	}
 }
