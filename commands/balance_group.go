@@ -48,7 +48,7 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	}
 	picture := o.newPicture(env.Now)
 	entries, err := view.NewGroup(screen, view.GroupConfig{Topic: o.cluster.Topic, Count: o.count, Output: o.shown(),
-		Report: page.Reporting(screen.Report), Watch: picture.watchGroup(page.WatchGroup())})
+		Report: page.Reporting(screen.Report), Watch: picture.WatchGroup(page.WatchGroup())})
 	if err != nil {
 		return err
 	}
@@ -74,5 +74,5 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if err == nil {
 		entries.Summary()
 	}
-	return picture.drawn(ctx, screen, hints.NewLedger(err))
+	return o.drawn(ctx, picture, screen, hints.NewLedger(err))
 }
