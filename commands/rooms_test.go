@@ -39,7 +39,7 @@ var leads = map[string][]string{
 	"commands/hints": {"commands/arguments", "commands/console", "commands/misuse", "commands/settings",
 		"bizum/archive", "bizum/balance", "bizum/event", "bizum/kafka", "bizum/ledger", "bizum/producer"},
 	"commands/view": {"commands/console", "bizum", "bizum/balance", "bizum/check", "bizum/consumer", "bizum/event", "bizum/format",
-		"bizum/ledger", "bizum/record"},
+		"bizum/ledger", "bizum/producer", "bizum/record"},
 
 	"bizum":          {},
 	"bizum/record":   {},
