@@ -228,7 +228,9 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 	}
 	defer stop()
 	err = run.Run(ctx, messages, to.Sink)
-	o.summary(screen, run.Figures(), to.Writer.Pending())
+	sent := view.Sent{Figures: run.Figures(), Pending: to.Writer.Pending(), Rejected: o.rejected, ByRate: o.asked.rate,
+		Asked: o.rate.PerSecond, Mode: o.plan().Mode}
+	sent.Summary(screen)
 	lost := to.Writer.Verify(ctx)
 	if err != nil && lost != nil {
 		screen.Noticef("%v", lost)

@@ -65,6 +65,22 @@ func (c *Cluster) Ends(ctx context.Context, topic string) (map[int32]int64, erro
 	return ends, err
 }
 
+// Messages returns about how many messages a topic has; 0 if that cannot be found out, which others then report.
+func (c *Cluster) Messages(ctx context.Context, topic string) (sum int64) {
+	partitions, err := c.Partitions(ctx, topic)
+	if err != nil {
+		return 0
+	}
+	for _, p := range partitions {
+		start, end, err := c.bounds(ctx, topic, p)
+		if err != nil {
+			return 0
+		}
+		sum += end - start
+	}
+	return sum
+}
+
 // bounds returns the Start and End of a partition.
 func (c *Cluster) bounds(ctx context.Context, topic string, partition int32) (start, end int64, err error) {
 	if start, err = c.Offset(ctx, topic, partition, Start); err == nil {
