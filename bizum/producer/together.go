@@ -17,7 +17,8 @@ func Shares(messages int64, producers int) (shares []int64) {
 	return shares
 }
 
-// Together begins several runs. The first one that fails calls stop; failed waits for all of them and returns its error.
+// Together begins several runs. The first one that fails calls stop; failed waits for all of them and returns its
+// error.
 func Together(runs []func() error, stop func()) (failed func() error) {
 	var running sync.WaitGroup
 	errs := make(chan error, len(runs))
