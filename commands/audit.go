@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"bizumctl/bizum/balance"
-	"bizumctl/bizum/kafka"
 	"bizumctl/bizum/ledger"
 	"bizumctl/commands/console"
 	"bizumctl/commands/help"
@@ -59,7 +57,7 @@ func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console
 	}
 	defer cluster.Close()
 	var payments atomic.Int64
-	of := messages(ctx, cluster, o.cluster.Topic)
+	of := cluster.Messages(ctx, o.cluster.Topic)
 	followed := screen.Follow(func() (done, all int64) { return payments.Load(), of })
 	proofs, err := balance.Audit(ctx, cluster, balance.AuditConfig{Topic: o.cluster.Topic, Group: o.group, Now: env.Now,
 		Progress: func(more int) { payments.Add(int64(more)) }})
@@ -68,20 +66,6 @@ func (o *auditOptions) run(ctx context.Context, env Env, screen *console.Console
 		return hints.NewLedger(err)
 	}
 	return o.report(screen, proofs)
-}
-
-// messages returns about how many messages a topic has; 0 if that cannot be found out, which others then report.
-func messages(ctx context.Context, cluster *kafka.Cluster, topic string) (sum int64) {
-	partitions, err := cluster.Partitions(ctx, topic)
-	for _, p := range partitions {
-		start, failed := cluster.Offset(ctx, topic, p, kafka.Start)
-		end, alsoFailed := cluster.Offset(ctx, topic, p, kafka.End)
-		if err = cmp.Or(err, failed, alsoFailed); err != nil {
-			return 0
-		}
-		sum += end - start
-	}
-	return sum
 }
 
 // report shows what was found: the first difference of each kind, and the sums.

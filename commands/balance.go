@@ -18,6 +18,8 @@ import (
 	"bizumctl/commands/flags"
 	"bizumctl/commands/help"
 	"bizumctl/commands/misuse"
+	pages "bizumctl/commands/page"
+	"bizumctl/commands/plot"
 	"bizumctl/commands/settings"
 	"bizumctl/commands/view"
 )
@@ -149,13 +151,13 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	}
 	defer page.Close()
 	config := consumer.Config{Topic: o.cluster.Topic, From: consumer.Offset(0), Exit: o.exit, Now: env.Now,
-		Handled: page.handled(), Report: page.reporting(report(&o.cluster, screen))}
+		Handled: page.Handled(), Report: page.Reporting(report(&o.cluster, screen))}
 	picture := o.newPicture(env.Now)
 	if o.output == "none" && o.count == 0 && (page == nil || picture == nil) {
-		return picture.drawn(ctx, screen, o.replay(ctx, cluster, config, screen, page, picture))
+		return o.drawn(ctx, picture, screen, o.replay(ctx, cluster, config, screen, page, picture))
 	}
 	shown := &view.View{Console: screen, Strict: o.bad == "stop", Count: o.count,
-		Report: page.reporting(screen.Report)}
+		Report: page.Reporting(screen.Report)}
 	book := bizum.NewBook(o.initial)
 	err = view.WhileRead(ctx, screen, func(ctx context.Context) error {
 		return o.show(ctx, cluster, config, shown, book, page, picture)
@@ -167,17 +169,17 @@ func (o *balanceOptions) run(ctx context.Context, env Env, screen *console.Conso
 	if err == nil && ctx.Err() == nil {
 		err = o.missing(book)
 	}
-	return picture.drawn(ctx, screen, err)
+	return o.drawn(ctx, picture, screen, err)
 }
 
 // show shows the balance after every bizum.
 func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, config consumer.Config, shown *view.View,
-	book *bizum.Book, page *page, picture *picture) error {
+	book *bizum.Book, page *pages.Live, picture *plot.Picture) error {
 	show, err := view.Entries(shown.Console, o.shown())
 	if err != nil {
 		return err
 	}
-	show, flush := page.rows(picture.rows(show), shown.Console.Flush)
+	show, flush := page.Rows(picture.Rows(show), shown.Console.Flush)
 	config.Exit = config.Exit || o.last > 0
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
@@ -200,15 +202,15 @@ func (o *balanceOptions) show(ctx context.Context, cluster *kafka.Cluster, confi
 
 // replay shows only the closing balances.
 func (o *balanceOptions) replay(ctx context.Context, cluster *kafka.Cluster, config consumer.Config,
-	screen *console.Console, page *page, picture *picture) error {
+	screen *console.Console, page *pages.Live, picture *plot.Picture) error {
 	topic, err := consumer.Open(ctx, cluster, config)
 	if err != nil {
 		return o.nothing(screen, consumer.Failure(err))
 	}
 	followed := screen.Follow(topic.Progress)
 	replayed, err := balance.Replay(ctx, topic,
-		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Watch: page.watch(), Moved: picture.moved(),
-			Report: page.reporting(screen.Report)})
+		balance.ReplayConfig{Initial: o.initial, Strict: o.bad == "stop", Watch: page.Watch(), Moved: picture.Moved(),
+			Report: page.Reporting(screen.Report)})
 	followed()
 	if o.exit && ctx.Err() != nil {
 		screen.Noticef("interrupted before the topic's end: what follows is of a part of it")

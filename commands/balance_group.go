@@ -42,20 +42,20 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	defer page.Close()
 	topic, err := consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.Topic, From: consumer.Offset(0),
 		Exit: o.exit, Group: o.group, Counts: ledger.Ours, Now: env.Now,
-		Report: page.reporting(report(&o.cluster, screen))})
+		Report: page.Reporting(report(&o.cluster, screen))})
 	if err != nil {
 		return consumer.Failure(err)
 	}
 	picture := o.newPicture(env.Now)
 	entries, err := view.NewGroup(screen, view.GroupConfig{Topic: o.cluster.Topic, Count: o.count, Output: o.shown(),
-		Report: page.reporting(screen.Report), Watch: picture.watchGroup(page.watchGroup())})
+		Report: page.Reporting(screen.Report), Watch: picture.WatchGroup(page.WatchGroup())})
 	if err != nil {
 		return err
 	}
 	config := balance.GroupConfig{Topic: o.cluster.Topic, Group: o.group,
 		Initial: o.initial, Interval: o.interval, AcceptGap: o.gap, Strict: o.bad == "stop", Now: env.Now,
-		Report: page.reporting(screen.Report), Reserve: entries.Reserve, Release: entries.Release, Show: entries.Show}
-	page.join(&config)
+		Report: page.Reporting(screen.Report), Reserve: entries.Reserve, Release: entries.Release, Show: entries.Show}
+	page.Join(&config)
 	group, err := balance.OpenGroup(ctx, cluster, config)
 	if err != nil {
 		return interrupted(ctx, err)
@@ -74,5 +74,5 @@ func (o *balanceOptions) runGroup(ctx context.Context, env Env, screen *console.
 	if err == nil {
 		entries.Summary()
 	}
-	return picture.drawn(ctx, screen, hints.NewLedger(err))
+	return o.drawn(ctx, picture, screen, hints.NewLedger(err))
 }

@@ -231,33 +231,27 @@ func (o *checkOptions) naming() check.Naming {
 // compare compares by number, if there are any, and else by value.
 func (o *checkOptions) compare(ctx context.Context, env Env, screen *console.Console, config *check.Config) (
 	*check.Report, error) {
-	read, closeInput, err := o.input(ctx, env, screen, config)
+	input, err := o.input(ctx, env, screen)
 	if err != nil {
 		return nil, err
 	}
-	defer closeInput()
-	for {
-		comparison, err := check.New(*config)
-		if err != nil {
-			return nil, misuse.Errorf("%w", err)
-		}
-		settings := compare.Config{Comparison: comparison, Columns: o.columns, Progress: func(n int64) {
-			if n%256 == 0 && screen.ProgressDue() {
-				screen.ShowProgress(console.Plural(n, "record", "records") + " compared")
-			}
-		}}
-		if len(config.Receipts) == 1 {
-			settings.Run = []byte(config.Receipts[0].Run)
-		}
-		err = read(settings)
-		if errors.Is(err, check.ErrNoNumbers) && o.columns.ID != "" {
-			return nil, misuse.Errorf("--id-field %q: no record has such a field", o.columns.ID)
-		}
-		if errors.Is(err, check.ErrNoNumbers) && !config.Balances {
-			screen.Noticef("no record has the headers %s and %s: comparing by value", check.HeaderRun, check.HeaderN)
-			config.By = check.ByValue
-			continue
-		}
-		return comparison.Report(), err
+	defer input.Close()
+	if config.Beheaded = input.Gone > 0; config.Beheaded {
+		screen.Noticef("topic %q no longer begins at 0: %s gone, and what was in them cannot be judged",
+			o.cluster.Topic, console.Plural(input.Gone, "offset is", "offsets are"))
 	}
+	report, err := input.Compare(ctx, config, compare.Config{Columns: o.columns, Progress: func(n int64) {
+		if n%256 == 0 && screen.ProgressDue() {
+			screen.ShowProgress(console.Plural(n, "record", "records") + " compared")
+		}
+	}, ByValue: func() {
+		screen.Noticef("no record has the headers %s and %s: comparing by value", check.HeaderRun, check.HeaderN)
+	}})
+	switch {
+	case errors.As(err, new(*compare.UnfitError)):
+		return nil, misuse.Errorf("%w", err)
+	case errors.Is(err, check.ErrNoNumbers) && o.columns.ID != "":
+		return nil, misuse.Errorf("--id-field %q: no record has such a field", o.columns.ID)
+	}
+	return report, err
 }

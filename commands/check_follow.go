@@ -14,23 +14,7 @@ import (
 // live compares runs that go on, until they have ended and their payments have come, or are lost.
 func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Console, config *check.Config) (*check.Report,
 	error) {
-	last := make(map[string]*check.Receipt) // those of runs that have ended
-	config.Latest = func() (list []*check.Receipt, err error) {
-		for _, path := range o.receipts {
-			r := last[path]
-			if r == nil {
-				var goesOn bool
-				if r, goesOn, err = readReceipt(path); err != nil {
-					return nil, err
-				}
-				if !goesOn {
-					last[path] = r
-				}
-			}
-			list = append(list, r)
-		}
-		return list, nil
-	}
+	config.Latest = check.LatestOf(o.receipts)
 	comparison, err := check.NewNumbered(*config)
 	if err != nil {
 		return nil, misuse.Errorf("%w", err)
@@ -45,11 +29,7 @@ func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Consol
 	if err != nil {
 		return nil, consumer.Failure(err)
 	}
-	settings := compare.Config{Comparison: comparison, Columns: o.columns}
-	if len(config.Receipts) == 1 {
-		settings.Run = []byte(config.Receipts[0].Run)
-	}
-	err = compare.Follow(ctx, topic, comparison, settings, compare.Following{
+	err = compare.Follow(ctx, topic, comparison, compare.Config{Columns: o.columns}, compare.Following{
 		Grace: o.grace, Now: env.Now,
 		Report: func(s compare.Standing) {
 			if screen.ProgressDue() {
@@ -59,5 +39,5 @@ func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Consol
 			}
 		},
 	})
-	return comparison.Report(), err
+	return comparison.Report(), unusable(err)
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"slices"
 
 	"bizumctl/bizum"
@@ -18,53 +16,24 @@ import (
 	"bizumctl/commands/misuse"
 )
 
-// input returns what reads the input that the flags name, as often as need be.
-func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Console, config *check.Config) (
-	read func(compare.Config) error, end func(), err error) {
+// input opens the input that the flags name.
+func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Console) (*compare.Input, error) {
 	switch {
 	case slices.Equal(o.paths, []string{"-"}):
-		file, err := spooled(env.Stdin)
-		if err != nil {
-			return nil, nil, err
-		}
-		return func(c compare.Config) error { return compare.Stream(ctx, file, producer.StandardInput, c) },
-			func() { file.Close(); os.Remove(file.Name()) }, nil
+		return compare.OfStream(env.Stdin, producer.StandardInput)
 	case slices.Contains(o.paths, "-"):
-		return nil, nil, misuse.Errorf("- is standard input, and stands alone")
+		return nil, misuse.Errorf("- is standard input, and stands alone")
 	case len(o.paths) > 0:
-		return func(c compare.Config) error { return compare.Files(ctx, o.paths, c) }, func() {}, nil
+		return compare.OfFiles(o.paths), nil
 	}
 	cluster, err := o.cluster.Open(ctx, env.settings(), screen)
 	if err != nil {
-		return nil, nil, err
-	}
-	open := func(ctx context.Context) (*consumer.Consumer, error) {
-		return consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.Topic, From: consumer.Beginning(),
-			Exit: true, Now: env.Now, Report: screen.Report})
-	}
-	topic, err := open(ctx)
-	if err != nil {
-		cluster.Close()
-		return nil, nil, err
-	}
-	if gone := compare.Beheaded(topic.Starts()); gone > 0 {
-		config.Beheaded = true
-		screen.Noticef("topic %q no longer begins at 0: %s gone, and what was in them cannot be judged",
-			o.cluster.Topic, console.Plural(gone, "offset is", "offsets are"))
-	}
-	return func(c compare.Config) error { return compare.Topic(ctx, open, c) }, func() { cluster.Close() }, nil
-}
-
-// spooled keeps a stream in a file, because it may be read twice.
-func spooled(from io.Reader) (*os.File, error) {
-	file, err := os.CreateTemp("", "bizumctl-check-*")
-	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(file, from); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
-	}
-	return file, nil
+	return compare.OfTopic(ctx, func(ctx context.Context) (*consumer.Consumer, error) {
+		return consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.Topic, From: consumer.Beginning(),
+			Exit: true, Now: env.Now, Report: screen.Report})
+	}, cluster.Close)
 }
 
 // expected returns what was sent.
@@ -92,28 +61,14 @@ func (o *checkOptions) expected(ctx context.Context, env Env, screen *console.Co
 
 // receipt reads a receipt, or its journal, and says so.
 func (o *checkOptions) receipt(ctx context.Context, screen *console.Console, path string) (*check.Receipt, error) {
-	r, goesOn, err := readReceipt(path)
+	r, goesOn, err := check.ReadRun(path)
 	if err != nil || !goesOn || o.follow {
-		return r, err
+		return r, unusable(err)
 	}
 	screen.Noticef("no receipt %s yet: its journal has %s, and %s of unknown outcome", path,
 		console.Plural(r.Acknowledged, "bizum that was sent", "bizums that were sent"),
 		console.Count(r.Sent-r.Acknowledged))
 	return r, r.Summarize(ctx)
-}
-
-// readReceipt reads a receipt or, of a run that goes on or was killed, its journal.
-func readReceipt(path string) (r *check.Receipt, goesOn bool, err error) {
-	r, err = check.ReadReceipt(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return r, false, unusable(err)
-	}
-	journal, failed := check.ReadJournal(check.JournalPath(path))
-	if errors.Is(failed, fs.ErrNotExist) {
-		r, err = check.ReadReceipt(path) // it may have been written just now
-		return r, false, unusable(err)
-	}
-	return journal, true, unusable(failed)
 }
 
 // unusable makes a misuse of a receipt that cannot be relied on.

@@ -28,13 +28,7 @@ func newCompletion(env Env) *cli.Command {
 			if !ok || c.NArg() != 1 {
 				return misuse.Errorf("completion wants one shell: %s", strings.Join(completion.Shells(), ", "))
 			}
-			screen := newConsole(env, speech)
-			for line := range strings.Lines(script) {
-				if err := screen.Line([]byte(strings.TrimSuffix(line, "\n"))); err != nil {
-					return err
-				}
-			}
-			return screen.Flush()
+			return newConsole(env, speech).Text(script)
 		},
 	}
 }
@@ -95,18 +89,7 @@ func ofCluster(ctx context.Context, env Env, before []string,
 		found, err = ask(cluster, options.Topic)
 		return err
 	}}
-	args := []string{"bizumctl", command.Name}
-	for i, word := range before {
-		name, _, joined := strings.Cut(word, "=")
-		flag := completion.FlagOf(command, name)
-		if flag == nil || i == 0 {
-			continue
-		}
-		args = append(args, word)
-		if !joined && flag.(cli.DocGenerationFlag).TakesValue() && i+1 < len(before) {
-			args = append(args, before[i+1])
-		}
-	}
+	args := append([]string{"bizumctl", command.Name}, completion.FlagsOf(command, before)...)
 	app := newApp(env) // which also knows the keys of ours that a profile may have
 	app.Commands = append(app.Commands, command)
 	prepare(env, command)

@@ -217,23 +217,25 @@ func (o *produceOptions) send(ctx context.Context, env Env, messages producer.So
 		return interrupted(ctx, err)
 	}
 	run := producer.New(config)
-	to, err := o.sender(ctx, env, cluster, run, missing)
+	to, err := o.target(ctx, env, cluster, run, missing)
 	if err != nil {
 		return interrupted(ctx, err)
 	}
-	defer to.close()
-	stop, err := o.serveMetrics(ctx, env, cluster, run, to.writer.Pending, screen)
+	defer to.Close()
+	stop, err := o.serveMetrics(ctx, env, cluster, run, to.Writer.Pending, screen)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	err = run.Run(ctx, messages, to.Sink)
-	o.summary(screen, run.Figures(), to.writer.Pending())
-	lost := to.writer.Verify(ctx)
+	sent := view.Sent{Figures: run.Figures(), Pending: to.Writer.Pending(), Rejected: o.rejected, ByRate: o.asked.rate,
+		Asked: o.rate.PerSecond, Mode: o.plan().Mode}
+	sent.Summary(screen)
+	lost := to.Writer.Verify(ctx)
 	if err != nil && lost != nil {
 		screen.Noticef("%v", lost)
 	}
-	return cmp.Or(o.finish(ctx, screen, to.recorded, err), lost)
+	return cmp.Or(o.finish(ctx, screen, to.Recorded, err), lost)
 }
 
 // ensureTopic creates the topic if it is missing. If it was ours to create, or the broker is an embedded one, it

@@ -6,10 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -19,6 +16,7 @@ import (
 	"bizumctl/bizum/producer"
 	"bizumctl/commands/console"
 	"bizumctl/commands/misuse"
+	"bizumctl/commands/view"
 )
 
 // faultsFlag is the value of --faults.
@@ -92,10 +90,10 @@ func (o *produceOptions) newRecorder(ctx context.Context, env Env, cluster *kafk
 		return nil, nil
 	}
 	plan := o.plan()
-	r := &check.Receipt{Run: newRunID(),
+	r := &check.Receipt{Run: producer.NewRunID(),
 		Tool: "bizumctl " + env.Version, Opening: check.Euros(defaultBalance().initial),
 		Stream: check.NewStream(check.Stream{Seed: o.seed, Accounts: o.accounts, Skew: o.skew, Faults: o.faults.String(),
-			Schedule: schedule(&plan)}, o.nameList, o.conceptList)}
+			Schedule: plan.Schedule()}, o.nameList, o.conceptList)}
 	if o.faults.Faults != nil && o.faults.LateBy > 0 {
 		r.Faults = []check.Fault{{Kind: check.Late, By: o.faults.LateBy}}
 	}
@@ -109,76 +107,18 @@ func (o *produceOptions) newRecorder(ctx context.Context, env Env, cluster *kafk
 	return producer.NewRecorder(o.receipt, r, env.Now), nil
 }
 
-// newRunID returns an id that no other run has: of a thousand runs, two have the same one with a chance of 2 in ten
-// million. It is short because each record carries it.
-func newRunID() string {
-	const ids = 36 * 36 * 36 * 36 * 36 * 36 * 36 // of seven digits or fewer
-	return strconv.FormatUint(ids+rand.Uint64N(35*ids), 36)
-}
-
-// schedule is the plan as a receipt has it.
-func schedule(plan *producer.Plan) check.Schedule {
-	switch plan.Mode {
-	case producer.Steady:
-		return check.Schedule{Mode: check.Steady, PerSecond: plan.PerSecond}
-	case producer.Unpaced:
-		return check.Schedule{Mode: "unpaced"}
-	}
-	return check.Schedule{Mode: "paused", DelayMin: plan.DelayMin, DelayMax: plan.DelayMax}
-}
-
-// sender is what a run sends messages to.
-type sender struct {
-	producer.Sink
-	writer   *kafka.Writer
-	recorded *producer.Recorded // is the sink, if there is a receipt
-	close    func()
-}
-
-// sender opens what the run sends to. The caller closes it.
-func (o *produceOptions) sender(ctx context.Context, env Env, cluster *kafka.Cluster, run *producer.Producer,
-	missing func(context.Context)) (to sender, err error) {
+// target opens the topic that the run sends to. The caller closes it.
+func (o *produceOptions) target(ctx context.Context, env Env, cluster *kafka.Cluster, run *producer.Producer,
+	missing func(context.Context)) (*producer.Target, error) {
 	recorder, err := o.newRecorder(ctx, env, cluster)
 	if err != nil {
-		return to, err
+		return nil, err
 	}
-	config := kafka.WriterConfig{Compression: o.compression, Acked: run.Acked, Missing: missing}
-	if recorder != nil {
-		config.Acked = func(a kafka.Ack) {
-			run.Acked(a)
-			recorder.Acked(a)
-		}
-	}
-	var transactions *kafka.Transactions
-	to.close = func() {}
-	if o.faults.Faults != nil && o.faults.Transactional() {
-		id := "bizumctl-" + recorder.Run()
-		if transactions, err = cluster.NewTransactions(ctx, o.cluster.Topic, id); err != nil {
-			return to, err
-		}
-		to.close = transactions.Close
-		config.Producer, config.Missing = transactions.Producer(), nil
-	}
-	if to.writer, err = cluster.NewWriter(ctx, o.cluster.Topic, config); err != nil {
-		to.close()
-		return to, err
-	}
-	closeTransactions := to.close
-	to.close = func() {
-		to.writer.Close()
-		closeTransactions()
-	}
-	if recorder == nil {
-		to.Sink = producer.ToTopic(to.writer)
-		return to, nil
-	}
-	to.recorded = producer.RecordedTopic(recorder, to.writer, o.plan(), o.faults.Faults, transactions)
-	to.Sink = to.recorded
-	return to, nil
+	return producer.OpenTarget(ctx, cluster, producer.TargetConfig{Topic: o.cluster.Topic, Compression: o.compression,
+		Run: run, Missing: missing, Recorder: recorder, Plan: o.plan(), Faults: o.faults.Faults})
 }
 
-// finish writes the receipt of a run that ended with err or without, and says what it holds. It returns err, or its
-// own error.
+// finish writes the receipt of a run that ended with err or without. It returns err, or its own error.
 func (o *produceOptions) finish(ctx context.Context, screen *console.Console, to *producer.Recorded, err error) error {
 	if to == nil {
 		return err
@@ -191,28 +131,9 @@ func (o *produceOptions) finish(ctx context.Context, screen *console.Console, to
 		}
 		return cmp.Or(err, failed)
 	}
-	if result.Run == "" { // nothing was sent
-		return err
+	if result.Run != "" { // else nothing was sent
+		view.Receipt(screen, o.receipt, &result)
 	}
-	var parts []string
-	for _, part := range []struct {
-		n    int64
-		text string
-	}{
-		{result.Unknown, "of unknown outcome"}, {result.Doubled, "doubled"}, {result.Malformed, "malformed"},
-		{result.Reordered, "out of order"}, {result.Late, "late"},
-		{result.Aborted, "in " + console.Plural(result.Transactions, "transaction that is", "transactions that are") +
-			" not committed"},
-	} {
-		if part.n > 0 {
-			parts = append(parts, console.Count(part.n)+" "+part.text)
-		}
-	}
-	text := ""
-	if len(parts) > 0 {
-		text = ": " + strings.Join(parts, ", ")
-	}
-	screen.Noticef("receipt of run %s in %s%s", result.Run, o.receipt, text)
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/producer"
 	"bizumctl/commands/console"
-	"bizumctl/commands/view"
 )
 
 // source opens what is sent: given messages, or made ones.
@@ -57,27 +56,4 @@ func list(file string, builtIn []byte, parse func([]byte) ([][]byte, error)) ([]
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return list, nil
-}
-
-// summary shows what was delivered, and what not.
-func (o *produceOptions) summary(screen *console.Console, f producer.Figures, pending int64) {
-	sent, lost := console.Plural(f.Acknowledged, "bizum", "bizums")+" sent", view.Exceptions(0, o.rejected)
-	if pending > 0 {
-		lost += fmt.Sprintf(", %s more not acknowledged", console.Count(pending))
-	}
-	if !o.asked.rate || f.Acknowledged == 0 {
-		screen.Noticef("%s%s", sent, lost)
-		return
-	}
-	requested, achieved := "", ""
-	if o.rate.PerSecond > 0 {
-		requested = console.AskedRate(o.rate.PerSecond) + " requested, "
-	}
-	if rate := f.PerSecond(o.plan().Mode); rate > 0 { // one bizum has none
-		achieved = console.Rate(rate) + " achieved, "
-	}
-	screen.Noticef("%s in %s: %s%s%s/s%s", sent, console.Duration(f.Took), requested, achieved,
-		console.Size(float64(f.Bytes)/f.Took.Seconds()), lost)
-	screen.Noticef("acknowledged after p50 %s, p99 %s, max %s", console.Duration(f.P50), console.Duration(f.P99),
-		console.Duration(f.Max))
 }

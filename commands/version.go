@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -23,6 +24,12 @@ func setting(info *debug.BuildInfo, key string) string {
 		}
 	}
 	return ""
+}
+
+// builtOn returns the day of the commit that a program was built from, so that the same sources make the same pages.
+func builtOn(info *debug.BuildInfo) string {
+	day, _, _ := strings.Cut(setting(info, "vcs.time"), "T")
+	return day
 }
 
 // buildVersion is the version that was released or, of a build from the sources, the commit's.

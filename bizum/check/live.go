@@ -1,6 +1,10 @@
 package check
 
-import "math/bits"
+import (
+	"errors"
+	"io/fs"
+	"math/bits"
+)
 
 // Update takes the latest receipts of runs that go on, as Config.Latest returns them.
 func (c *Numbered) Update() error {
@@ -60,4 +64,40 @@ func (c *Numbered) Outstanding(id string, below int64) (count int64) {
 // mayBeAbsent reports whether nothing is wrong if a payment does not come.
 func (c *Numbered) mayBeAbsent(r *run, n int64) bool {
 	return r.isSpecial(n) && (in(r.unknown, n) || in(r.aborted, n) || !c.config.AsSent && in(r.faults[malformed], n))
+}
+
+// ReadRun reads the receipt of a run or, if it goes on or was killed, its journal. The error is that of ReadReceipt or
+// of ReadJournal.
+func ReadRun(path string) (r *Receipt, goesOn bool, err error) {
+	r, err = ReadReceipt(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return r, false, err
+	}
+	journal, failed := ReadJournal(JournalPath(path))
+	if errors.Is(failed, fs.ErrNotExist) {
+		r, err = ReadReceipt(path) // it may have been written just now
+		return r, false, err
+	}
+	return journal, true, failed
+}
+
+// LatestOf returns what reads the latest receipts of runs, for Config.Latest. It reads those of ended runs once.
+func LatestOf(paths []string) func() ([]*Receipt, error) {
+	last := make(map[string]*Receipt)
+	return func() (list []*Receipt, err error) {
+		for _, path := range paths {
+			r := last[path]
+			if r == nil {
+				var goesOn bool
+				if r, goesOn, err = ReadRun(path); err != nil {
+					return nil, err
+				}
+				if !goesOn {
+					last[path] = r
+				}
+			}
+			list = append(list, r)
+		}
+		return list, nil
+	}
 }

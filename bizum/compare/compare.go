@@ -27,10 +27,11 @@ type Columns struct {
 
 // Config says what is read, and what hears of it.
 type Config struct {
-	Comparison check.Comparison
+	Comparison check.Comparison // Input.Compare and Follow set it, and Run
 	Columns    Columns
 	Run        []byte        // of records that have a number and no run
 	Progress   func(n int64) // called often, with how many records were read; nil: nobody wants to know
+	ByValue    func()        // called when Input.Compare begins again, to compare by value
 }
 
 // The columns that are read, in the order of the cells.

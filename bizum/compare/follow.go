@@ -32,6 +32,8 @@ const followEvery = 200 * time.Millisecond
 func Follow(ctx context.Context, topic *consumer.Consumer, comparison *check.Numbered, config Config,
 	following Following) error {
 	f := &follower{Following: following, comparison: comparison}
+	config.Comparison = comparison
+	config.setRun(comparison.Receipts())
 	r := newReader(config)
 	running, stop := context.WithCancel(ctx)
 	defer stop()

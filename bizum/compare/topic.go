@@ -32,11 +32,3 @@ func Topic(ctx context.Context, open func(context.Context) (*consumer.Consumer, 
 		return err
 	})
 }
-
-// Beheaded returns how many offsets are gone from the beginning of a topic's partitions.
-func Beheaded(starts map[int32]int64) (gone int64) {
-	for _, start := range starts {
-		gone += start
-	}
-	return gone
-}

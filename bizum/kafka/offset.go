@@ -2,7 +2,9 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/IBM/sarama"
 )
@@ -41,6 +43,42 @@ func (c *Cluster) askOffset(ctx context.Context, topic string, partition int32, 
 		return 0, fmt.Errorf("offset of %s/%d: %w", topic, partition, reason(c.needs(err, describes(topic))))
 	}
 	return offset, nil
+}
+
+// endsWithin is how long Ends asks: less than after which a wait is reported, because others report it.
+const endsWithin = 2 * time.Second
+
+// Ends returns the End of each partition of a topic. It is for who looks on again and again: it soon gives up.
+func (c *Cluster) Ends(ctx context.Context, topic string) (map[int32]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, endsWithin)
+	defer cancel()
+	partitions, err := c.Partitions(ctx, topic)
+	ends := make(map[int32]int64, len(partitions))
+	for _, number := range partitions {
+		if err == nil {
+			ends[number], err = c.Offset(ctx, topic, number, End)
+		}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("%s does not answer", c.Addresses())
+	}
+	return ends, err
+}
+
+// Messages returns about how many messages a topic has; 0 if that cannot be found out, which others then report.
+func (c *Cluster) Messages(ctx context.Context, topic string) (sum int64) {
+	partitions, err := c.Partitions(ctx, topic)
+	if err != nil {
+		return 0
+	}
+	for _, p := range partitions {
+		start, end, err := c.bounds(ctx, topic, p)
+		if err != nil {
+			return 0
+		}
+		sum += end - start
+	}
+	return sum
 }
 
 // bounds returns the Start and End of a partition.

@@ -3,6 +3,7 @@ package console
 import (
 	"io"
 	"os"
+	"strings"
 
 	"bizumctl/bizum"
 	"bizumctl/bizum/format"
@@ -28,6 +29,16 @@ func (c *Console) Line(data []byte) error {
 		c.rows.pending = append(c.rows.pending, data...)
 	}
 	return c.painted([]byte{'\n'})
+}
+
+// Text writes lines of data at once, each of which ends with a newline.
+func (c *Console) Text(lines string) error {
+	for line := range strings.Lines(lines) {
+		if err := c.Line([]byte(strings.TrimSuffix(line, "\n"))); err != nil {
+			return err
+		}
+	}
+	return c.Flush()
 }
 
 // painted writes what is escaped already and perhaps coloured, and ends with a newline.

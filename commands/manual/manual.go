@@ -1,5 +1,5 @@
-// Package manual writes manual pages as man(1) reads them: in roff, with the macros of man(7). It is given texts, and
-// knows of no command what it does.
+// Package manual makes the manual pages of commands, from their definitions, and writes them as man(1) reads them: in
+// roff, with the macros of man(7).
 package manual
 
 import (

@@ -1,5 +1,5 @@
 // Package page serves what a run knows, read-only: to people as a live page, and to programs as JSON, health and
-// metrics. It is given what happens as values and knows no topic, no ledger and no flag.
+// metrics. It is given what happens as values, and knows neither Kafka nor a flag.
 package page
 
 import (
@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -28,7 +29,7 @@ const (
 
 // Config says what a server serves, and where.
 type Config struct {
-	Address string // HOST:PORT
+	Address string // [HOST:]PORT; without a host it is this machine's own
 	Metrics *Metrics
 	Healthy func() error // why the run is not healthy, in a line; nil: it is
 	Balance *Balance     // what the page shows; nil: there is no page, but health and metrics
@@ -45,11 +46,11 @@ type Server struct {
 
 // Listen begins to serve. Its errors are an AddressError, and those of net.Listen.
 func Listen(c Config) (*Server, error) {
-	host, _, err := SplitAddress(c.Address)
+	host, _, err := SplitAddress(WithHost(c.Address))
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", c.Address)
+	listener, err := net.Listen("tcp", WithHost(c.Address))
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +79,14 @@ func Listen(c Config) (*Server, error) {
 		_ = s.http.Serve(netutil.LimitListener(listener, connectionsMax)) // it ends with Close
 	}()
 	return s, nil
+}
+
+// WithHost returns an address to listen at, with the host of those that are only a port.
+func WithHost(address string) string {
+	if strings.Contains(address, ":") {
+		return address
+	}
+	return net.JoinHostPort("localhost", address)
 }
 
 // AddressError means that an address to serve at is none.
