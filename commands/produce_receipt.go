@@ -45,8 +45,8 @@ func (o *produceOptions) receiptFlags() []cli.Flag {
 		&cli.StringFlag{Name: "receipt", Destination: &o.receipt,
 			Usage: "write into `FILE` what was sent, for check; headers run and n name each bizum"},
 		&cli.GenericFlag{Name: "faults", Value: &o.faults,
-			Usage: "do wrong on purpose, as the receipt will say: `LIST` of double=0.1%, late=1%:30s, malformed=0.5%, " +
-				"reorder=0.2%, abort=1%, joined by commas"},
+			Usage: "do wrong on purpose, as the receipt will say: `LIST`, such as double=0.1%,late=1%:30s, " +
+				"also of malformed, reorder and abort"},
 	}
 }
 
