@@ -18,7 +18,7 @@ import (
 func newCompletion(env Env) *cli.Command {
 	speech := settings.DefaultSpeech()
 	return &cli.Command{
-		Name: "completion", Usage: "print what makes a shell complete our words", ArgsUsage: "SHELL",
+		Name: "completion", Usage: "print a completion script for a shell", ArgsUsage: "SHELL",
 		Description: help.Examples("Prints a script for a shell, which says in its first lines where it belongs.",
 			"source <(bizumctl completion bash)     for this session of bash",
 			"bizumctl completion zsh|fish|powershell"),

@@ -62,6 +62,19 @@ func TestTab(t *testing.T) {
 			await("setup")
 			send("bizumctl consu\t--exi\t--raw --topic " + s.topic[:len(s.topic)-3] + "\t\n")
 			await(payment)
+			// Files are offered where one is wanted, and only there.
+			send("mkdir only-fol''der; echo ma''de\n")
+			await("made")
+			shown.Reset()
+			const clear = "\x15"
+			send("bizumctl consume --topic only\t" + clear + "echo cle''ared\n")
+			await("cleared")
+			if strings.Contains(shown.String(), "only-folder") {
+				t.Errorf("a folder for a topic: %q", shown.String())
+			}
+			send("bizumctl consume --dir only\t")
+			await("--dir only-folder")
+			send(clear)
 			send("exit\n")
 			_ = cmd.Wait()
 		})

@@ -34,6 +34,9 @@ func Script(shell string) (text string, ok bool) {
 // reports whether it does that for this flag.
 type Ask func(ctx context.Context, flag string, before []string) (values []string, known bool)
 
+// Files among the words stands for the names of files, which the shell finds itself.
+const Files = ":files"
+
 // Words returns what the last of some words may become after those before it.
 func Words(ctx context.Context, app *cli.App, words []string, ask Ask) (found []string) {
 	if len(words) == 0 {
@@ -41,10 +44,7 @@ func Words(ctx context.Context, app *cli.App, words []string, ask Ask) (found []
 	}
 	before, word := words[:len(words)-1], words[len(words)-1]
 	if len(before) == 0 {
-		for _, command := range app.VisibleCommands() {
-			found = append(found, command.Name)
-		}
-		return beginning(append(found, "help", "version", "--help", "--version"), word, "")
+		return beginning(append(commands(app), "help", "version", "--help", "--version"), word, "")
 	}
 	command := app.Command(before[0])
 	switch {
@@ -52,6 +52,8 @@ func Words(ctx context.Context, app *cli.App, words []string, ask Ask) (found []
 		return nil
 	case command.Name == "completion":
 		return beginning(Shells(), word, "")
+	case command.Name == "man" && !strings.HasPrefix(word, "-") && len(before) == 1:
+		return beginning(commands(app), word, "")
 	}
 	if name, value, ok := strings.Cut(word, "="); ok && strings.HasPrefix(name, "-") {
 		return beginning(valuesOf(ctx, ask, command, before, name), value, name+"=")
@@ -64,12 +66,25 @@ func Words(ctx context.Context, app *cli.App, words []string, ask Ask) (found []
 			found = append(found, name)
 		}
 	}
+	if strings.Contains(command.ArgsUsage, "PATH") && !strings.HasPrefix(word, "-") {
+		return []string{Files}
+	}
 	return beginning(found, word, "")
+}
+
+func commands(app *cli.App) (names []string) {
+	for _, command := range app.VisibleCommands() {
+		names = append(names, command.Name)
+	}
+	return names
 }
 
 func beginning(words []string, with, prefix string) (found []string) {
 	for _, word := range words {
-		if strings.HasPrefix(word, with) {
+		switch {
+		case word == Files:
+			found = append(found, word)
+		case strings.HasPrefix(word, with):
 			found = append(found, prefix+word)
 		}
 	}
@@ -124,8 +139,15 @@ func valuesOf(ctx context.Context, ask Ask, command *cli.Command, before []strin
 	if values, known := ask(ctx, flag.Names()[0], before); known {
 		return values
 	}
-	return choices(flag.(cli.DocGenerationFlag).GetUsage())
+	usage := flag.(cli.DocGenerationFlag).GetUsage()
+	if fileNames.MatchString(usage) {
+		return []string{Files}
+	}
+	return choices(usage)
 }
+
+// fileNames are in the usage of a flag whose value names a file or a folder.
+var fileNames = regexp.MustCompile("`(FILE|DIR|FOLDER)\\b")
 
 var oneWord = regexp.MustCompile(`^[a-z0-9-]+$`)
 

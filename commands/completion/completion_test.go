@@ -17,8 +17,11 @@ func TestWords(t *testing.T) {
 		{Name: "consume", Flags: []cli.Flag{
 			&cli.StringFlag{Name: "topic", Aliases: []string{"t"}, Usage: "the topic's `NAME`"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`FORMAT`: table, text, json; more"},
+			&cli.StringFlag{Name: "dir", Usage: "write into folder `DIR`"},
 			&cli.BoolFlag{Name: "exit"},
 		}},
+		{Name: "check", ArgsUsage: "[PATH...]", Flags: []cli.Flag{&cli.BoolFlag{Name: "json"}}},
+		{Name: "man"},
 		{Name: "completion"},
 		{Name: "secret", Hidden: true},
 	}}
@@ -30,9 +33,14 @@ func TestWords(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"co":                  "consume completion",
+		"man c":               "consume check completion",
+		"consume --dir x":     ":files",
+		"consume --dir=x":     ":files",
+		"check --":            "--json",
+		"check pa":            ":files",
 		"s":                   "",
-		"consume --":          "--topic --output --exit",
-		"consume --exit --":   "--topic --output",
+		"consume --":          "--topic --output --dir --exit",
+		"consume --exit --":   "--topic --output --dir",
 		"consume -o t":        "table text",
 		"consume --output=j":  "--output=json",
 		"consume -t b":        "bizums",
