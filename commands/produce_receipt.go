@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -68,7 +69,19 @@ func (o *produceOptions) suitReceipt(c *cli.Context) error {
 	case o.files.dir != "" && o.faults.Faults != nil:
 		return misuse.Errorf("--faults needs the headers of a topic: leave out --dir")
 	}
-	return o.receiptAbsent()
+	return cmp.Or(o.receiptCanBeMade(), o.receiptAbsent())
+}
+
+// receiptCanBeMade refuses a receipt whose folder is missing or takes no file, before anything is sent.
+func (o *produceOptions) receiptCanBeMade() error {
+	try, err := os.CreateTemp(filepath.Dir(o.receipt), ".bizumctl-*.tmp")
+	if err != nil {
+		if failed := new(fs.PathError); errors.As(err, &failed) {
+			err = failed.Err // the file's name says nothing
+		}
+		return misuse.Errorf("--receipt %s: no file can be made there: %w", o.receipt, err)
+	}
+	return errors.Join(try.Close(), os.Remove(try.Name()))
 }
 
 // receiptAbsent refuses to take the place of another run's receipt: what that run sent could never be checked again.

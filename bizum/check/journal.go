@@ -22,7 +22,10 @@ func JournalPath(receipt string) string { return receipt + ".journal" }
 // Its lines are the receipt so far, as one JSON object, and after it, each with one or two numbers: `may 65536` (no
 // number from there on was sent), `settled 1200` (all numbers before are acknowledged, aborted or listed as unknown),
 // `aborted 12 15`, `unknown 7 7` and `fault double 5 5`.
-type Journal struct{ file *os.File }
+type Journal struct {
+	file *os.File
+	err  error // of the first line that could not be written whole
+}
 
 // CreateJournal begins a journal, whose receipt has no Sent and no outcome yet. It fails if there is one
 // already: that of a run that goes on, or was killed.
@@ -35,15 +38,19 @@ func CreateJournal(path string, r *Receipt) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file}
+	j := &Journal{file: file}
 	return j, j.line("%s%d,%s", journalOpening, Version, head[1:])
 }
 
 const journalOpening = `{"bizumctl":"journal","version":`
 
+// line writes a line. After one that failed it writes no more: the next one would continue what is there of it, while
+// a last line that is cut does not count.
 func (j *Journal) line(format string, args ...any) error {
-	_, err := j.file.WriteString(fmt.Sprintf(format, args...) + "\n")
-	return err
+	if j.err == nil {
+		_, j.err = j.file.WriteString(fmt.Sprintf(format, args...) + "\n")
+	}
+	return j.err
 }
 
 // May says that numbers below n may be sent from now on.
@@ -69,6 +76,14 @@ func (j *Journal) Close() error { return j.file.Close() }
 // Remove closes the journal and removes it, once the receipt has been written.
 func (j *Journal) Remove() error { return errors.Join(j.file.Close(), os.Remove(j.file.Name())) }
 
+// What can be wrong with a journal, see ReceiptError. It has no checksum: one that was edited may pass.
+var (
+	ErrNotJournal     = errors.New("not a journal")
+	ErrJournalCut     = errors.New("the journal is cut: its first line has no end")
+	ErrJournalDamaged = errors.New("the journal is damaged")
+	ErrJournalLater   = errors.New("the journal is of a later version of bizumctl")
+)
+
 // ReadJournal makes a receipt of a journal: of a run that goes on, or was killed. It has no Accounts and no
 // Hash, which Summarize fills in. A last line that is cut does not count. It returns a ReceiptError, or that of
 // the file.
@@ -88,30 +103,50 @@ func ReadJournal(path string) (*Receipt, error) {
 
 func decodeJournal(from io.Reader) (*Receipt, error) {
 	d := receiptReader{lines: bufio.NewReaderSize(from, 64<<10)}
+	if _, err := d.lines.Peek(1); errors.Is(err, io.EOF) { // it was made just now
+		return nil, ErrJournalCut
+	}
 	if err := d.checkVersion(journalOpening); err != nil {
-		return nil, err
+		return nil, ofJournal(err)
 	}
 	head, err := d.line()
 	if err != nil {
-		return nil, err
+		return nil, ofJournal(err)
 	}
 	j := journalReader{Receipt: new(Receipt)}
 	if json.Unmarshal(head, j.Receipt) != nil {
-		return nil, ErrEdited
+		return nil, damaged(1)
 	}
-	for {
+	for n := 2; ; n++ {
 		line, err := d.line()
-		if errors.Is(err, ErrCut) {
-			break
-		}
-		if err == nil {
-			err = j.apply(bytes.Fields(line))
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrCut):
+			return j.receipt()
+		case err != nil:
 			return nil, err
+		case !j.apply(bytes.Fields(line)):
+			return nil, damaged(n)
 		}
 	}
-	return j.receipt()
+}
+
+// ofJournal says of a journal what is wrong with a receipt.
+func ofJournal(err error) error {
+	switch {
+	case errors.Is(err, ErrNotReceipt):
+		return ErrNotJournal
+	case errors.Is(err, ErrCut):
+		return ErrJournalCut
+	case errors.Is(err, ErrEdited):
+		return damaged(1)
+	case errors.Is(err, ErrLater):
+		return ErrJournalLater
+	}
+	return err
+}
+
+func damaged(line int) error {
+	return fmt.Errorf("%w: line %d is none of those it may have", ErrJournalDamaged, line)
 }
 
 // journalReader is a receipt that follows the lines of a journal.
@@ -120,8 +155,11 @@ type journalReader struct {
 	settled, may int64
 }
 
-// apply takes a line of a journal.
-func (j *journalReader) apply(words [][]byte) error {
+// apply takes a line of a journal, and reports whether it is one.
+func (j *journalReader) apply(words [][]byte) bool {
+	if len(words) == 0 {
+		return false
+	}
 	var numbers []int64
 	for i := len(words) - 1; i > 0; i-- {
 		n, err := strconv.ParseInt(string(words[i]), 10, 64)
@@ -143,9 +181,9 @@ func (j *journalReader) apply(words [][]byte) error {
 	case len(words) == 2 && string(words[0]) == "fault" && len(numbers) == 2:
 		j.fault(string(words[1]), Range{numbers[0], numbers[1]})
 	default:
-		return ErrEdited
+		return false
 	}
-	return nil
+	return true
 }
 
 func (j *journalReader) fault(kind string, r Range) {

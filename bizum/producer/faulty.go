@@ -26,6 +26,7 @@ type heldMessage struct {
 	n          int64
 	key, value []byte
 	due, until time.Time // until: when a late one is to be sent
+	listed     bool      // in the receipt, with its fault
 }
 
 // Memory is bounded by how many messages are late at most, and by how many numbers one waits for the next of its
@@ -97,11 +98,32 @@ func (s *faulty) overtake(ctx context.Context, account []byte, n int64) error {
 	if !held || h.n > n || s.aborting() {
 		return nil
 	}
-	delete(s.behind, string(account))
-	if err := s.recorder.fault(reorder, h.n); err != nil {
+	if err := s.list(reorder, &h); err != nil {
 		return err
 	}
-	return s.send(ctx, h, h.due)
+	s.behind[string(account)] = h
+	return s.sendBehind(ctx, h)
+}
+
+// sendBehind sends a message of behind, which forgets it only then: one that is not taken is still held back.
+func (s *faulty) sendBehind(ctx context.Context, h heldMessage) error {
+	if err := s.send(ctx, h, h.due); err != nil {
+		return err
+	}
+	delete(s.behind, string(h.key))
+	return nil
+}
+
+// list lists a message in the receipt before it is sent with a fault: once, however often that is tried.
+func (s *faulty) list(kind int, h *heldMessage) error {
+	if h.listed {
+		return nil
+	}
+	if err := s.recorder.fault(kind, h.n); err != nil {
+		return err
+	}
+	h.listed = true
+	return nil
 }
 
 // send sends a message that was held back. Its timestamp is when it was due; its delay counts from the mark.
@@ -114,14 +136,14 @@ func (s *faulty) send(ctx context.Context, h heldMessage, mark time.Time) error 
 // will be aborted: its numbers are those of its range.
 func (s *faulty) release(ctx context.Context, n int64, now time.Time) error {
 	for len(s.late) > 0 && !s.late[0].until.After(now) && !s.aborting() {
-		h := s.late[0]
-		s.late = s.late[1:]
-		if err := s.recorder.fault(late, h.n); err != nil {
+		if err := s.list(late, &s.late[0]); err != nil {
 			return err
 		}
+		h := s.late[0]
 		if err := s.send(ctx, h, h.until); err != nil {
 			return err
 		}
+		s.late = s.late[1:]
 		if err := s.overtake(ctx, h.key, h.n); err != nil {
 			return err
 		}
@@ -131,8 +153,7 @@ func (s *faulty) release(ctx context.Context, n int64, now time.Time) error {
 		if !any || h.n+overtakenWithin > n || s.aborting() {
 			return nil
 		}
-		delete(s.behind, string(h.key))
-		if err := s.send(ctx, h, h.due); err != nil {
+		if err := s.sendBehind(ctx, h); err != nil {
 			return err
 		}
 	}

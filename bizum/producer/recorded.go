@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"bizumctl/bizum/check"
 	"bizumctl/bizum/event"
 	"bizumctl/bizum/kafka"
+	"bizumctl/bizum/record"
 )
 
 // openMessages is how many messages are left in a transaction that nobody ends.
@@ -172,4 +174,17 @@ func (s *Recorded) unknown() []check.Range {
 		ranges = check.AppendNumber(ranges, n)
 	}
 	return ranges
+}
+
+// numbersOf returns the numbers of the records that a writer was given and that were not acknowledged, and whether
+// those are all.
+func numbersOf(w *kafka.Writer) (numbers []int64, all bool) {
+	all = w.Unacknowledged(func(rec *record.Record) {
+		n, err := strconv.ParseInt(string(rec.Headers.Get(check.HeaderN)), 10, 64)
+		if err != nil {
+			panic("producer: internal error: a record without its number")
+		}
+		numbers = append(numbers, n)
+	})
+	return numbers, all
 }

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"bizumctl/bizum/check"
 	"bizumctl/bizum/kafka"
-	"bizumctl/bizum/record"
 )
 
 // Recorder keeps the receipt of a run: in a journal while it goes on, and as a file when it has ended. It costs the run
@@ -84,7 +82,7 @@ func (r *Recorder) watch(w *kafka.Writer) {
 	}
 }
 
-// use is called before number n is put. Numbers rise by one.
+// use is called before number n is put. Numbers rise by one. If it fails, n must not be put.
 func (r *Recorder) use(n int64) error {
 	if n < r.may {
 		r.next = n + 1
@@ -98,10 +96,13 @@ func (r *Recorder) use(n int64) error {
 	case took > 10*stepTook:
 		r.step = max(r.step/2, 1)
 	}
-	r.stepped, r.may, r.next = now, n+r.step, n+1
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return cmp.Or(r.err, r.journal.May(r.may))
+	if err := r.journal.May(n + r.step); err != nil {
+		return err
+	}
+	r.stepped, r.may, r.next = now, n+r.step, n+1
+	return nil
 }
 
 // boundary notes what has to be acknowledged until all numbers below n are.
@@ -171,7 +172,7 @@ func (r *Recorder) settle(n int64) {
 	}
 	if now := r.now(); now.Sub(r.writtenAt) >= settledEvery {
 		r.writtenAt, r.written = now, r.settled
-		r.err = cmp.Or(r.err, r.journal.Settled(r.settled))
+		r.err = r.journal.Settled(r.settled) // then every further line fails
 	}
 }
 
@@ -187,19 +188,25 @@ func (r *Recorder) settleBelow(n int64) error {
 func (r *Recorder) fault(kind int, n int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.journal.Fault(faultKinds[kind], check.Range{First: n, Last: n}); err != nil {
+		return err
+	}
 	r.faults[kind] = check.AppendNumber(r.faults[kind], n)
-	return r.journal.Fault(faultKinds[kind], check.Range{First: n, Last: n})
+	return nil
 }
 
 // abort is called when payments are in a transaction that will never be committed, of which these may be the first.
 func (r *Recorder) abort(numbers check.Range, first bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.journal.Aborted(numbers); err != nil {
+		return err
+	}
 	if first {
 		r.aborts++
 	}
 	r.receipt.Aborted = append(r.receipt.Aborted, numbers)
-	return r.journal.Aborted(numbers)
+	return nil
 }
 
 // Result is what Finish has to say of a run.
@@ -279,17 +286,4 @@ func (r *Recorder) unsettled() []check.Range {
 		return nil
 	}
 	return []check.Range{{First: r.settled, Last: r.next - 1}}
-}
-
-// numbersOf returns the numbers of the records that a writer was given and that were not acknowledged, and whether
-// those are all.
-func numbersOf(w *kafka.Writer) (numbers []int64, all bool) {
-	all = w.Unacknowledged(func(rec *record.Record) {
-		n, err := strconv.ParseInt(string(rec.Headers.Get(check.HeaderN)), 10, 64)
-		if err != nil {
-			panic("producer: internal error: a record without its number")
-		}
-		numbers = append(numbers, n)
-	})
-	return numbers, all
 }
