@@ -108,7 +108,7 @@ function take(event, all) {
     view.fresh = true;
   }
   (d.lines || []).forEach((l, i) => { if (l) merge(page.lines[i], l); });
-  (d.rows || []).forEach((r) => page.waiting.push(r));
+  page.waiting = lastRows(page.waiting.concat(d.rows || []));
   page.names = d.names || page.names;
   page.concepts = d.concepts || page.concepts;
   page.movers = d.movers || page.movers;
@@ -116,6 +116,15 @@ function take(event, all) {
   chooseRange();
   schedule();
 }
+
+// lastRows returns as many rows, oldest first, as are ever shown. Nothing takes them while the tab is hidden or an account
+// is chosen, so that what is too much is only counted.
+function lastRows(rows) {
+  if (rows.length <= rowsMax) return rows;
+  const from = rows.length - rowsMax + 1;
+  return [{ skipped: countRows(rows.slice(0, from)) }, ...rows.slice(from)];
+}
+function countRows(rows) { return rows.reduce((sum, r) => sum + (r.skipped || 1), 0); }
 
 // merge replaces the steps of a line from the stretch of the first new one on.
 function merge(to, l) {
@@ -222,8 +231,7 @@ function showBalance() {
 }
 
 function showLatest() {
-  const rows = view.account ? (view.details ? view.details.entries : []) : newest();
-  const row = rows.find((r) => !r.skipped);
+  const row = view.account ? (view.details ? view.details.entries : []).find((r) => !r.skipped) : newest();
   const e = $('latest');
   if (!row) {
     e.replaceChildren();
@@ -236,7 +244,10 @@ function showLatest() {
   e.replaceChildren(make('strong', came ? 'in' : 'out', (came ? '+' : minus) + euros(row.cantidad)),
     document.createTextNode(visible((came ? ' from ' : ' to ') + row.nombre + (row.concepto ? ', ' + row.concepto : ''))));
 }
-function newest() { return page.waiting.length ? page.waiting.slice().reverse() : page.rows; }
+function newest() {
+  const isRow = (r) => !r.skipped;
+  return page.waiting.findLast(isRow) || page.rows.find(isRow);
+}
 function incoming(row) { return row.tipo.startsWith('R'); }
 
 function showFigures() {
@@ -265,11 +276,9 @@ function showStatement() {
     if (view.fresh || fresh.length >= rowsMax / 2) render(page.rows, Math.min(animated, 8));
     else prepend(fresh);
     view.fresh = false;
-  } else if (view.paused && page.waiting.length > rowsMax) {
-    page.waiting = page.waiting.slice(-rowsMax);
-    page.lost = true;
   }
-  put('pause', view.paused ? (page.waiting.length && !view.account ? 'Go on (' + (page.lost ? 'over ' : '') + page.waiting.length + ' new)' : 'Go on') : 'Pause');
+  const more = view.account ? 0 : countRows(page.waiting);
+  put('pause', !view.paused ? 'Pause' : more ? 'Go on (' + number.format(more) + ' new)' : 'Go on');
   $('statement').classList.toggle('one', Boolean(view.account) || page.now.accounts < 2);
   const none = $('rows').childElementCount === 0;
   $('table').hidden = none;
@@ -595,7 +604,6 @@ document.querySelectorAll('[data-range]').forEach((b) => b.addEventListener('cli
 }));
 $('pause').addEventListener('click', () => {
   view.paused = !view.paused;
-  page.lost = false;
   $('pause').setAttribute('aria-pressed', String(view.paused));
   schedule();
 });
