@@ -10,7 +10,7 @@ const page = { // what is known
   about: null, now: null, offset: 0, rows: [], waiting: [], lines: [level(), level(), level()],
   names: [], concepts: [], movers: [], rejects: [], connection: 'connecting',
 };
-const view = { range: 0, rangeChosen: false, paused: false, account: null, details: null, found: null, cursor: null };
+const view = { range: 0, rangeChosen: false, paused: false, account: null, details: null, found: null, cursor: null, missing: null };
 
 function level() { return { width: 1, steps: [] }; }
 
@@ -218,7 +218,7 @@ function showBalance() {
   $('balance').style.setProperty('--characters', Math.max(shown.length, 8));
   document.title = waiting ? 'bizumctl' : shown + ' · bizumctl';
   showLatest();
-  const fits = !view.account && d.accounts > 0 && d.balance !== null && d.totals.sent !== null;
+  const fits = !view.account && d.accounts > 0 && d.balance !== null && d.totals.sent !== null && !d.changed;
   $('sum').hidden = !fits;
   if (!fits) return;
   put('opening-label', page.about && page.about.group ? 'balance before this run' : d.accounts > 1 ? 'opening balances' : 'opening balance');
@@ -280,9 +280,10 @@ function showStatement() {
   const more = view.account ? 0 : countRows(page.waiting);
   put('pause', !view.paused ? 'Pause' : more ? 'Go on (' + number.format(more) + ' new)' : 'Go on');
   $('statement').classList.toggle('one', Boolean(view.account) || page.now.accounts < 2);
-  const none = $('rows').childElementCount === 0;
+  const none = $('rows').childElementCount === 0, missing = Boolean(view.account && view.missing);
   $('table').hidden = none;
-  $('empty').hidden = !none;
+  $('empty').hidden = !none || Boolean(view.account && !view.details);
+  $('missing').hidden = !missing;
   const note = view.account && view.details && view.details.since
     ? 'The entries of this account are kept since ' + dayClock.format(Date.parse(view.details.since)) + ', when somebody first looked at it.' : '';
   $('statement-note').hidden = note === '';
@@ -408,13 +409,20 @@ function showPlaces() {
 
 // ---- one account ----
 
+// here returns what changes when an account comes that was not here.
+function here() {
+  const d = page.now;
+  return d ? d.accounts + ' in ' + d.partitions.map((p) => p.partition) + ' of ' + d.partitionsAll : 'unknown';
+}
 async function loadAccount() {
   const wanted = view.account;
-  if (!wanted || view.loading) return;
+  if (!wanted || view.loading || view.missing === here()) return;
   view.loading = true;
+  const asked = here();
   try {
     const response = await fetch('/api/accounts?lines=1&name=' + wanted.ref);
     if (view.account === wanted) {
+      view.missing = response.status === 404 ? asked : null;
       view.details = response.ok ? await response.json() : null;
       if (view.details) view.account.cuenta = view.details.cuenta;
     }
@@ -430,6 +438,7 @@ function choose(account) {
   if ((view.account ? view.account.ref : '') === ref) return;
   view.account = account;
   view.details = null;
+  view.missing = null;
   view.shownEntries = undefined;
   view.listShown = undefined;
   view.cursor = null;
@@ -547,9 +556,9 @@ function drawChart() {
   let path = '', edge = s.steps[0].last;
   s.steps.forEach((p, i) => {
     if (i === 0) {
-      edge = p.at <= s.from ? p.last : p.low === p.high ? p.last : p.low;
+      edge = p.at < s.from ? p.last : p.low === p.high ? p.last : p.low;
       path = 'M' + x(p.at).toFixed(1) + ' ' + y(edge).toFixed(1);
-      if (p.at <= s.from) return;
+      if (p.at < s.from) return;
     }
     path += 'H' + x(p.at).toFixed(1);
     if (p.low !== p.high) path += 'V' + y(p.low).toFixed(1) + 'V' + y(p.high).toFixed(1);
