@@ -2,13 +2,11 @@ package commands
 
 import (
 	"context"
-	"errors"
 
 	"bizumctl/bizum/kafka"
 	"bizumctl/commands/console"
 	"bizumctl/commands/flags"
 	"bizumctl/commands/hints"
-	"bizumctl/commands/misuse"
 	pages "bizumctl/commands/page"
 )
 
@@ -24,19 +22,13 @@ func (o *balanceOptions) openPage(ctx context.Context, env Env, cluster *kafka.C
 	config := pages.LiveConfig{Address: o.page, BalanceConfig: pages.BalanceConfig{Topic: o.cluster.Topic, Group: o.group,
 		Account: o.account, Initial: o.initial, Version: env.Version, Now: env.Now},
 		Ends:    func(ctx context.Context) (map[int32]int64, error) { return cluster.Ends(ctx, o.cluster.Topic) },
-		Awaited: kafka.ErrNoTopic}
+		Missing: kafka.ErrNoTopic}
 	if o.port {
 		config.Taken = hints.AddressInUse
 	}
 	page, err := pages.Serve(ctx, config)
-	if wrong := new(pages.AddressError); errors.As(err, &wrong) {
-		return nil, misuse.Errorf("--page: %w", wrong)
-	}
-	if errors.Is(err, hints.AddressInUse) {
-		err = misuse.WithHint(err, "something else is served there; take another port: --page localhost:8081")
-	}
 	if err != nil {
-		return nil, err
+		return nil, cannotServe(err, "--page", "localhost:8081")
 	}
 	screen.Noticef("a live page of the balance: http://%s/", page.Address())
 	if page.Open() {

@@ -70,6 +70,10 @@ func TestBrowser(t *testing.T) {
 	chooseAccount(b, s)
 	intact(b)
 	b.screenshots("accounts")
+	chooseNobody(b, s)
+	if got := b.complaints(); len(got) > 2 { // the browser itself notes that there is none
+		t.Errorf("the page complains: %q", got)
+	}
 	if got := b.complaints(); len(got) > 0 {
 		t.Errorf("the page complains: %q", got)
 	}
@@ -87,6 +91,8 @@ func TestBrowser(t *testing.T) {
 		t.Errorf("the page complains: %q", got)
 	}
 
+	showSteps(b)
+	hide(b)
 	before := b.text("balance")
 	program.end(t)
 	b.await(`["ended", "cut"].includes(document.getElementById("status").dataset.state)`)
@@ -129,6 +135,62 @@ func chooseAccount(b *browser, s *screen) {
 			` && document.getElementById("balance").textContent === "2,009.50 €"`)
 		b.value(`document.getElementById("back").click()`)
 		b.await(`document.getElementById("hero-title").textContent === "Balance of all 6 accounts"`)
+	}
+}
+
+// chooseNobody looks at an account that is not here, which is asked for again only when it may have come.
+func chooseNobody(b *browser, s *screen) {
+	b.Helper()
+	b.value(`(() => {
+		const ask = window.fetch;
+		window.asked = 0;
+		window.fetch = (...args) => { window.asked++; return ask(...args); };
+		location.hash = "account=nobody";
+	})()`)
+	shown := `document.getElementById("empty").hidden && !document.getElementById("missing").hidden`
+	b.await(shown)
+	until := b.value(`performance.now() + 2500`)
+	b.await(`performance.now() > ` + until)
+	if asked := b.value(`window.asked`); asked != "1" {
+		b.Errorf("asked %s times for an account that is not here", asked)
+	}
+	s.send("nobody", "Rosa;9.50;Té;RECEPCIÓN")
+	b.await(`document.getElementById("missing").hidden &&
+		document.getElementById("balance").textContent === "2,009.50 €"`)
+	b.value(`document.getElementById("back").click()`)
+	b.await(`document.getElementById("hero-title").textContent === "Balance of all 7 accounts"`)
+}
+
+// showSteps looks at a line whose first step has all that there is to see.
+func showSteps(b *browser) {
+	b.Helper()
+	height := b.value(`(() => {
+		const was = [page.lines[2], view.range, page.now], now = serverNow();
+		page.now = { ...page.now, base: 0 };
+		view.range = 2;
+		page.lines[2] = { width: 1, steps: [{ at: now - 8000, low: -500, high: 2000, last: 1900 },
+			{ at: now - 4000, low: 1950, high: 1950, last: 1950 }] };
+		drawChart();
+		const part = document.querySelector("#chart .line").getBBox().height / document.getElementById("chart").clientHeight;
+		[page.lines[2], view.range, page.now] = was;
+		return part > .5;
+	})()`)
+	if height != "true" {
+		b.Error("the line leaves out the extremes of its first step")
+	}
+}
+
+// hide has a page that is not shown, and so draws nothing, told of more than anybody could read.
+func hide(b *browser) {
+	b.Helper()
+	const rows = `(() => {
+		const row = page.rows.find((r) => !r.skipped);
+		const told = { ...page.now, rows: Array(100).fill(row), lines: [], rejects: [] };
+		for (let i = 0; i < 50; i++) take({ data: JSON.stringify(told) }, false);
+		return page.waiting.length + " rows, of " + countRows(page.waiting);
+	})()`
+	if got := b.value(rows); got != "100 rows, of 5000" {
+		b.Errorf("kept are %s", got)
 	}
 }
 

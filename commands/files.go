@@ -3,6 +3,7 @@ package commands
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -98,19 +99,21 @@ func (o *consumeOptions) suitFiles(c *cli.Context) error {
 // writeFiles is consume when bizums go into a folder.
 func (o *consumeOptions) writeFiles(ctx context.Context, env Env, cluster *kafka.Cluster, config consumer.Config,
 	screen *console.Console) error {
-	topic, err := consumer.Open(ctx, cluster, config)
-	if err != nil {
-		return consumer.Failure(err)
-	}
-	stop := func() {}
-	if o.exit {
-		stop = screen.Follow(topic.Progress)
-	}
-	report, stopMetrics, err := o.serveMetrics(ctx, env, cluster, topic, screen)
+	var opened atomic.Pointer[consumer.Consumer]
+	report, stopMetrics, err := o.serveMetrics(ctx, env, cluster, &opened, screen)
 	if err != nil {
 		return err
 	}
 	defer stopMetrics()
+	topic, err := consumer.Open(ctx, cluster, config)
+	if err != nil {
+		return consumer.Failure(err)
+	}
+	opened.Store(topic)
+	stop := func() {}
+	if o.exit {
+		stop = screen.Follow(topic.Progress)
+	}
 	figures, err := export.Run(ctx, cluster, topic, export.Config{Dir: o.files.dir, Group: o.group,
 		File:    format.FileOptions{Format: o.output, Topic: o.cluster.Topic, Safe: o.safe},
 		Records: o.files.records, Bytes: int64(o.files.bytes), Age: o.files.age, Strict: o.bad == "stop",

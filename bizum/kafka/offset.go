@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/IBM/sarama"
+	"golang.org/x/sync/errgroup"
 )
 
 // Positions for Offset, besides a timestamp in milliseconds (ListOffsets).
@@ -53,16 +56,53 @@ func (c *Cluster) Ends(ctx context.Context, topic string) (map[int32]int64, erro
 	ctx, cancel := context.WithTimeout(ctx, endsWithin)
 	defer cancel()
 	partitions, err := c.Partitions(ctx, topic)
-	ends := make(map[int32]int64, len(partitions))
-	for _, number := range partitions {
-		if err == nil {
-			ends[number], err = c.Offset(ctx, topic, number, End)
-		}
-	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%s does not answer", c.Addresses())
+		return nil, c.silent()
 	}
-	return ends, err
+	if err != nil {
+		return nil, err
+	}
+	ends, err := persist(ctx, c, func() (map[int32]int64, error) {
+		ends, err := c.ends(topic, partitions)
+		if err != nil {
+			_ = c.client.RefreshMetadata(topic) // a leader may have moved; if this fails, so does the next try
+		}
+		return ends, err
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, c.silent()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ends of %s: %w", topic, reason(c.needs(err, describes(topic))))
+	}
+	return ends, nil
+}
+
+func (c *Cluster) silent() error { return fmt.Errorf("%s does not answer", c.Addresses()) }
+
+// ends asks the leaders side by side, each once for all its partitions: a topic may have many, and the way be long.
+func (c *Cluster) ends(topic string, partitions []int32) (map[int32]int64, error) {
+	led := make(map[*sarama.Broker][]int32)
+	for _, number := range partitions {
+		leader, err := c.client.Leader(topic, number)
+		if err != nil {
+			return nil, err
+		}
+		led[leader] = append(led[leader], number)
+	}
+	var mu sync.Mutex
+	var asking errgroup.Group
+	ends := make(map[int32]int64, len(partitions))
+	for leader, numbers := range led {
+		asking.Go(func() error {
+			offsets, err := c.offsets(leader, topic, numbers, End, sarama.ReadCommitted)
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(ends, offsets)
+			return err
+		})
+	}
+	return ends, asking.Wait()
 }
 
 // Messages returns about how many messages a topic has; 0 if that cannot be found out, which others then report.
@@ -94,17 +134,33 @@ func (c *Cluster) offset(topic string, partition int32, at int64, isolation sara
 	if err != nil {
 		return 0, err
 	}
+	offsets, err := c.offsets(leader, topic, []int32{partition}, at, isolation)
+	return offsets[partition], err
+}
+
+// offsets asks the leader of some partitions.
+func (c *Cluster) offsets(leader *sarama.Broker, topic string, partitions []int32, at int64,
+	isolation sarama.IsolationLevel) (map[int32]int64, error) {
 	request := sarama.NewOffsetRequest(c.conf.Version)
 	request.IsolationLevel = isolation
-	request.AddBlock(topic, partition, at, 1)
+	for _, partition := range partitions {
+		request.AddBlock(topic, partition, at, 1)
+	}
 	response, err := leader.GetAvailableOffsets(request)
 	if err != nil {
 		_ = leader.Close() // the connection has failed; its own error adds nothing
-		return 0, err
+		return nil, err
 	}
-	block := response.GetBlock(topic, partition)
-	if block == nil {
-		return 0, sarama.ErrIncompleteResponse
+	offsets := make(map[int32]int64, len(partitions))
+	for _, partition := range partitions {
+		block := response.GetBlock(topic, partition)
+		if block == nil {
+			return nil, sarama.ErrIncompleteResponse
+		}
+		if err := orNil(block.Err); err != nil {
+			return nil, err
+		}
+		offsets[partition] = block.Offset
 	}
-	return block.Offset, orNil(block.Err)
+	return offsets, nil
 }

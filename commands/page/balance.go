@@ -35,6 +35,7 @@ type Balance struct {
 	sumOver    bool                  // which does not fit
 	net        bizum.Amount          // what payments have changed in it
 	partitions partitions
+	changed    bool // what others have booked; see Joined and Taken
 	run        runState
 	latest     int64 // the last time in a line, in milliseconds
 
@@ -215,6 +216,7 @@ func (b *Balance) Joined(ours []int32) {
 		if b.partitions.by[number] == nil {
 			b.known.drop(number)
 			b.close(number)
+			b.changed = true
 		}
 	}
 	b.recount()
@@ -247,6 +249,9 @@ func (b *Balance) Taken(number int32, position int64, balances iter.Seq2[[]byte,
 	b.takeovers++
 	b.run.begin()
 	b.close(number)
+	if before := b.partitions.by[number]; before != nil && before.known && before.position != position {
+		b.changed = true
+	}
 	b.partitions.moved(number, position)
 	b.latest = max(b.latest, now.UnixMilli())
 	book := b.book(number)
@@ -288,6 +293,14 @@ func (b *Balance) Ends(ends map[int32]int64, away error) {
 	if away == nil {
 		b.partitions.setEnds(ends, now)
 	}
+}
+
+// Gone says that the broker answers, and that there is no topic.
+func (b *Balance) Gone(topic error) {
+	now := b.config.Now()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.run.missing(now, topic)
 }
 
 // Report notes what a page shows of an event.

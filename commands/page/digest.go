@@ -25,6 +25,7 @@ type digest struct {
 	Rejected  int64   `json:"rejected"`
 	Rounded   int64   `json:"rounded"`
 	Totals    total   `json:"totals"`
+	Changed   bool    `json:"changed,omitempty"` // other members of the group have booked, or book, what is in totals
 	PerSecond float64 `json:"perSecond"`
 	Lag       int64   `json:"lag"`
 	Arrived   int64   `json:"arrived,omitempty"` // the last payment
@@ -142,8 +143,9 @@ func (b *Balance) snapshot(now time.Time) *digest {
 // now returns what is neither a list nor new.
 func (b *Balance) now(now time.Time) *digest {
 	d := &digest{Now: now.UnixMilli(), Base: euros(b.sum - b.net), Accounts: b.opened,
-		Payments: b.payments.payments(), Rejected: b.rejected.count, Rounded: b.rounded, Totals: totalOf("", &b.payments), PerSecond: b.pace.perSecond(now),
-		Lag: b.partitions.lag(), PartitionsAll: len(b.partitions.by), Partitions: []place{}}
+		Payments: b.payments.payments(), Rejected: b.rejected.count, Rounded: b.rounded,
+		Totals: totalOf("", &b.payments), Changed: b.changed, PerSecond: b.pace.perSecond(now), Lag: b.partitions.lag(),
+		PartitionsAll: len(b.partitions.by), Partitions: []place{}}
 	d.State, d.Text = b.state(now)
 	if !b.sumOver {
 		d.Balance = (*euros)(new(b.sum))

@@ -24,8 +24,8 @@ type LiveConfig struct {
 	Taken error
 	// Ends asks where the topic's partitions end.
 	Ends func(ctx context.Context) (map[int32]int64, error)
-	// Awaited is the error of Ends that is not for the page: it is waited for, and reported.
-	Awaited error
+	// Missing is the error of Ends with which there is no topic: it is waited for, and reported, until it is read.
+	Missing error
 }
 
 // Live is a page that is served while a balance runs, and told by it what happens. All methods of a nil one that the
@@ -82,7 +82,9 @@ func (p *Live) ask(ctx context.Context, c *LiveConfig) {
 		if ctx.Err() != nil {
 			return
 		}
-		if !errors.Is(err, c.Awaited) {
+		if err != nil && errors.Is(err, c.Missing) {
+			p.balance.Gone(err)
+		} else {
 			p.balance.Ends(ends, err)
 		}
 		select {

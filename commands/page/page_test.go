@@ -314,13 +314,16 @@ func TestGroup(t *testing.T) {
 	s.balance.Taken(1, 20, ledger(5_00))
 	s.balance.Ends(map[int32]int64{0: 10, 1: 21, 2: 400}, nil)
 	d := s.balance.snapshot(s.now())
-	if *d.Balance != 8_00 || d.Accounts != 3 || d.PartitionsAll != 2 || d.Lag != 1 {
+	if *d.Balance != 8_00 || d.Accounts != 3 || d.PartitionsAll != 2 || d.Lag != 1 || d.Changed {
 		t.Errorf("%+v", d)
 	}
 	if v := s.account("account-0-of-1"); v.Saldo != "5.00" || fmt.Sprint(v.Positions) != "[{1 20 1}]" {
 		t.Errorf("%+v", v)
 	}
 	s.balance.Taken(1, 21, ledger(6_00)) // again: what was there before is not added to it
+	if !s.balance.snapshot(s.now()).Changed {
+		t.Error("others have booked on an account, and what was booked here is still said to lead to its balance")
+	}
 	if v := s.account("account-0-of-1"); len(v.Lines[2].Steps) != 1 || string(v.Lines[2].Steps[0]) !=
 		"[1772366400000,5.00,6.00,6.00]" {
 		t.Errorf("the line of an account that others have booked on: %s", v.Lines[2].Steps)
@@ -331,6 +334,25 @@ func TestGroup(t *testing.T) {
 	}
 	if status, _, body := s.get("/api/accounts?name=account-0-of-2"); status != http.StatusNotFound {
 		t.Errorf("an account of another member: %d %s", status, body)
+	}
+}
+
+// What was sent and received here leads to the balance only while no partition was given away.
+func TestGivenAway(t *testing.T) {
+	s := newStage(t, BalanceConfig{Group: "g"})
+	nothing := func(func([]byte, bizum.Amount) bool) {}
+	changed := func() bool { return s.balance.snapshot(s.now()).Changed }
+	s.balance.Joined([]int32{0, 1})
+	s.balance.Taken(0, 5, nothing)
+	s.balance.Joined([]int32{0, 1, 2})
+	s.balance.Taken(1, 5, nothing)
+	s.balance.Taken(0, 5, nothing) // where it was
+	if changed() {
+		t.Error("nothing was given away")
+	}
+	s.balance.Joined([]int32{1, 2})
+	if !changed() {
+		t.Error("partition 0 was given away")
 	}
 }
 
@@ -366,6 +388,23 @@ func TestHealth(t *testing.T) {
 			s.balance.Ends(nil, nil)
 			s.wait(4 * time.Second)
 			s.balance.Ends(nil, errors.New("connection refused"))
+		}},
+		{"topic gone", `topic "x" does not exist`, func(s *stage) {
+			s.balance.Report(event.WaitingForRecords{})
+			s.balance.Ends(nil, errors.New("connection refused"))
+			s.wait(4 * time.Second)
+			s.balance.Gone(errors.New(`topic "x" does not exist`))
+		}},
+		{"topic made again", "", func(s *stage) {
+			s.balance.Report(event.WaitingForRecords{})
+			s.balance.Gone(errors.New(`topic "x" does not exist`))
+			s.balance.Ends(nil, nil)
+		}},
+		{"topic not made yet", `waiting for topic "x" to be made`, func(s *stage) {
+			s.balance.Report(event.WaitingForTopic{Topic: "x"})
+			s.balance.Ends(nil, errors.New("connection refused"))
+			s.wait(4 * time.Second)
+			s.balance.Gone(errors.New(`topic "x" does not exist`))
 		}},
 		{"broker back", "", func(s *stage) {
 			s.balance.Ends(nil, errors.New("connection refused"))

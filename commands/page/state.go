@@ -36,6 +36,7 @@ type runState struct {
 	waits    string // for what; "": nothing is known
 	answered time.Time
 	away     error // the broker's last answer, if it was none
+	gone     error // the topic, after it was read
 	ended    bool
 	idle     bool // the other members of the group have all partitions
 }
@@ -49,7 +50,15 @@ func (s *runState) begin() {
 
 func (s *runState) asked(now time.Time, away error) {
 	if s.away = away; away == nil {
-		s.answered = now
+		s.answered, s.gone = now, nil
+	}
+}
+
+// missing notes that the broker has answered that there is no topic. Before anything was read it is waited for.
+func (s *runState) missing(now time.Time, topic error) {
+	s.asked(now, nil)
+	if s.begun {
+		s.gone = topic
 	}
 }
 
@@ -172,6 +181,8 @@ func (b *Balance) state(now time.Time) (s state, text string) {
 		return ended, "the run has ended"
 	case b.run.away != nil && now.Sub(b.run.answered) >= awayMax:
 		return away, "the broker is away: " + oneLine(b.run.away.Error())
+	case b.run.gone != nil:
+		return away, oneLine(b.run.gone.Error())
 	case b.run.waits != "":
 		return waiting, oneLine(b.run.waits)
 	case b.run.idle:

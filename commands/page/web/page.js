@@ -10,7 +10,7 @@ const page = { // what is known
   about: null, now: null, offset: 0, rows: [], waiting: [], lines: [level(), level(), level()],
   names: [], concepts: [], movers: [], rejects: [], connection: 'connecting',
 };
-const view = { range: 0, rangeChosen: false, paused: false, account: null, details: null, found: null, cursor: null };
+const view = { range: 0, rangeChosen: false, paused: false, account: null, details: null, found: null, cursor: null, missing: null };
 
 function level() { return { width: 1, steps: [] }; }
 
@@ -108,7 +108,7 @@ function take(event, all) {
     view.fresh = true;
   }
   (d.lines || []).forEach((l, i) => { if (l) merge(page.lines[i], l); });
-  (d.rows || []).forEach((r) => page.waiting.push(r));
+  page.waiting = lastRows(page.waiting.concat(d.rows || []));
   page.names = d.names || page.names;
   page.concepts = d.concepts || page.concepts;
   page.movers = d.movers || page.movers;
@@ -116,6 +116,15 @@ function take(event, all) {
   chooseRange();
   schedule();
 }
+
+// lastRows returns as many rows, oldest first, as are ever shown. Nothing takes them while the tab is hidden or an account
+// is chosen, so that what is too much is only counted.
+function lastRows(rows) {
+  if (rows.length <= rowsMax) return rows;
+  const from = rows.length - rowsMax + 1;
+  return [{ skipped: countRows(rows.slice(0, from)) }, ...rows.slice(from)];
+}
+function countRows(rows) { return rows.reduce((sum, r) => sum + (r.skipped || 1), 0); }
 
 // merge replaces the steps of a line from the stretch of the first new one on.
 function merge(to, l) {
@@ -209,7 +218,7 @@ function showBalance() {
   $('balance').style.setProperty('--characters', Math.max(shown.length, 8));
   document.title = waiting ? 'bizumctl' : shown + ' · bizumctl';
   showLatest();
-  const fits = !view.account && d.accounts > 0 && d.balance !== null && d.totals.sent !== null;
+  const fits = !view.account && d.accounts > 0 && d.balance !== null && d.totals.sent !== null && !d.changed;
   $('sum').hidden = !fits;
   if (!fits) return;
   put('opening-label', page.about && page.about.group ? 'balance before this run' : d.accounts > 1 ? 'opening balances' : 'opening balance');
@@ -222,8 +231,7 @@ function showBalance() {
 }
 
 function showLatest() {
-  const rows = view.account ? (view.details ? view.details.entries : []) : newest();
-  const row = rows.find((r) => !r.skipped);
+  const row = view.account ? (view.details ? view.details.entries : []).find((r) => !r.skipped) : newest();
   const e = $('latest');
   if (!row) {
     e.replaceChildren();
@@ -236,7 +244,10 @@ function showLatest() {
   e.replaceChildren(make('strong', came ? 'in' : 'out', (came ? '+' : minus) + euros(row.cantidad)),
     document.createTextNode(visible((came ? ' from ' : ' to ') + row.nombre + (row.concepto ? ', ' + row.concepto : ''))));
 }
-function newest() { return page.waiting.length ? page.waiting.slice().reverse() : page.rows; }
+function newest() {
+  const isRow = (r) => !r.skipped;
+  return page.waiting.findLast(isRow) || page.rows.find(isRow);
+}
 function incoming(row) { return row.tipo.startsWith('R'); }
 
 function showFigures() {
@@ -265,15 +276,14 @@ function showStatement() {
     if (view.fresh || fresh.length >= rowsMax / 2) render(page.rows, Math.min(animated, 8));
     else prepend(fresh);
     view.fresh = false;
-  } else if (view.paused && page.waiting.length > rowsMax) {
-    page.waiting = page.waiting.slice(-rowsMax);
-    page.lost = true;
   }
-  put('pause', view.paused ? (page.waiting.length && !view.account ? 'Go on (' + (page.lost ? 'over ' : '') + page.waiting.length + ' new)' : 'Go on') : 'Pause');
+  const more = view.account ? 0 : countRows(page.waiting);
+  put('pause', !view.paused ? 'Pause' : more ? 'Go on (' + number.format(more) + ' new)' : 'Go on');
   $('statement').classList.toggle('one', Boolean(view.account) || page.now.accounts < 2);
-  const none = $('rows').childElementCount === 0;
+  const none = $('rows').childElementCount === 0, missing = Boolean(view.account && view.missing);
   $('table').hidden = none;
-  $('empty').hidden = !none;
+  $('empty').hidden = !none || Boolean(view.account && !view.details);
+  $('missing').hidden = !missing;
   const note = view.account && view.details && view.details.since
     ? 'The entries of this account are kept since ' + dayClock.format(Date.parse(view.details.since)) + ', when somebody first looked at it.' : '';
   $('statement-note').hidden = note === '';
@@ -399,13 +409,20 @@ function showPlaces() {
 
 // ---- one account ----
 
+// here returns what changes when an account comes that was not here.
+function here() {
+  const d = page.now;
+  return d ? d.accounts + ' in ' + d.partitions.map((p) => p.partition) + ' of ' + d.partitionsAll : 'unknown';
+}
 async function loadAccount() {
   const wanted = view.account;
-  if (!wanted || view.loading) return;
+  if (!wanted || view.loading || view.missing === here()) return;
   view.loading = true;
+  const asked = here();
   try {
     const response = await fetch('/api/accounts?lines=1&name=' + wanted.ref);
     if (view.account === wanted) {
+      view.missing = response.status === 404 ? asked : null;
       view.details = response.ok ? await response.json() : null;
       if (view.details) view.account.cuenta = view.details.cuenta;
     }
@@ -421,6 +438,7 @@ function choose(account) {
   if ((view.account ? view.account.ref : '') === ref) return;
   view.account = account;
   view.details = null;
+  view.missing = null;
   view.shownEntries = undefined;
   view.listShown = undefined;
   view.cursor = null;
@@ -538,9 +556,9 @@ function drawChart() {
   let path = '', edge = s.steps[0].last;
   s.steps.forEach((p, i) => {
     if (i === 0) {
-      edge = p.at <= s.from ? p.last : p.low === p.high ? p.last : p.low;
+      edge = p.at < s.from ? p.last : p.low === p.high ? p.last : p.low;
       path = 'M' + x(p.at).toFixed(1) + ' ' + y(edge).toFixed(1);
-      if (p.at <= s.from) return;
+      if (p.at < s.from) return;
     }
     path += 'H' + x(p.at).toFixed(1);
     if (p.low !== p.high) path += 'V' + y(p.low).toFixed(1) + 'V' + y(p.high).toFixed(1);
@@ -595,7 +613,6 @@ document.querySelectorAll('[data-range]').forEach((b) => b.addEventListener('cli
 }));
 $('pause').addEventListener('click', () => {
   view.paused = !view.paused;
-  page.lost = false;
   $('pause').setAttribute('aria-pressed', String(view.paused));
   schedule();
 });
