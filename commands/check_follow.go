@@ -20,7 +20,7 @@ func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Consol
 			r := last[path]
 			if r == nil {
 				var goesOn bool
-				if r, goesOn, err = o.latest(ctx, screen, path); err != nil {
+				if r, goesOn, err = readReceipt(path); err != nil {
 					return nil, err
 				}
 				if !goesOn {
@@ -60,20 +60,4 @@ func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Consol
 		},
 	})
 	return comparison.Report(), err
-}
-
-// latest reads a receipt or its journal, and reports whether its run goes on. If that was killed, it says so.
-func (o *checkOptions) latest(ctx context.Context, screen *console.Console, path string) (*check.Receipt, bool, error) {
-	r, goesOn, err := readReceipt(path)
-	if err != nil || !goesOn || !check.JournalAbandoned(check.JournalPath(path)) {
-		return r, goesOn, err
-	}
-	if r, goesOn, err = readReceipt(path); err != nil || !goesOn { // it ended in order between the two
-		return r, goesOn, err
-	}
-	screen.Noticef("run %q was killed: its journal has %s, and %s of unknown outcome", r.Run,
-		console.Plural(r.Acknowledged, "bizum that was sent", "bizums that were sent"),
-		console.Count(r.Sent-r.Acknowledged))
-	r.Killed = true
-	return r, false, r.Summarize(ctx)
 }

@@ -194,7 +194,6 @@ func TestCheckFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer journal.Close() // until then the run goes on
 	for _, err := range []error{journal.May(2000), journal.Settled(900)} {
 		if err != nil {
 			t.Fatal(err)

@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-
-	"github.com/gofrs/flock"
 )
 
 // JournalPath returns where the journal of a run stands while it goes on, next to its receipt.
@@ -26,8 +24,7 @@ func JournalPath(receipt string) string { return receipt + ".journal" }
 // `aborted 12 15`, `unknown 7 7` and `fault double 5 5`.
 type Journal struct {
 	file *os.File
-	lock *flock.Flock // while the run goes on
-	err  error        // of the first line that could not be written whole
+	err  error // of the first line that could not be written whole
 }
 
 // CreateJournal begins a journal, whose receipt has no Sent and no outcome yet. It fails if there is one
@@ -41,7 +38,7 @@ func CreateJournal(path string, r *Receipt) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file: file, lock: lockJournal(path)}
+	j := &Journal{file: file}
 	return j, j.line("%s%d,%s", journalOpening, Version, head[1:])
 }
 
@@ -74,10 +71,10 @@ func (j *Journal) Fault(kind string, r Range) error {
 }
 
 // Close closes the journal, and leaves it where it is.
-func (j *Journal) Close() error { return errors.Join(j.file.Close(), j.lock.Close()) }
+func (j *Journal) Close() error { return j.file.Close() }
 
 // Remove closes the journal and removes it, once the receipt has been written.
-func (j *Journal) Remove() error { return errors.Join(j.Close(), os.Remove(j.file.Name())) }
+func (j *Journal) Remove() error { return errors.Join(j.file.Close(), os.Remove(j.file.Name())) }
 
 // What can be wrong with a journal, see ReceiptError. It has no checksum: one that was edited may pass.
 var (

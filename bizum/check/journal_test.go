@@ -69,31 +69,3 @@ func TestJournalDamaged(t *testing.T) {
 		}
 	}
 }
-
-// A journal is abandoned when its run has ended and left it.
-func TestJournalAbandoned(t *testing.T) {
-	if !journalsLocked {
-		t.Skip("journals are not locked on this system")
-	}
-	path := filepath.Join(t.TempDir(), "run.json.journal")
-	for range 2 { // whoever looks takes nothing away
-		if JournalAbandoned(path) {
-			t.Error("one that is not there")
-		}
-	}
-	j, err := CreateJournal(path, &Receipt{Run: "r"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if JournalAbandoned(path) {
-			t.Error("one whose run goes on")
-		}
-	}
-	if err := j.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if !JournalAbandoned(path) {
-		t.Error("one whose run has ended is not abandoned")
-	}
-}

@@ -28,8 +28,6 @@ type Receipt struct {
 	Tool    string    `json:"tool"` // the program and its version
 	Started time.Time `json:"started"`
 	Ended   time.Time `json:"ended,omitzero"`
-	// Killed is set if the run has ended without a receipt, see JournalAbandoned.
-	Killed bool `json:"-"`
 	// Topic is where the payments were sent; empty for files.
 	Topic     string `json:"topic,omitempty"`
 	TopicID   string `json:"topic_id,omitempty"`

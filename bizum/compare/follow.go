@@ -27,8 +27,8 @@ type Standing struct {
 const followEvery = 200 * time.Millisecond
 
 // Follow compares the records of a topic as they come, until all runs have ended and all their payments have
-// come, or are lost. A run whose receipt has an end has ended, as has one that was killed. The time of a record is when
-// it came here.
+// come, or are lost. A run whose receipt has an end
+// has ended. The time of a record is when it came here.
 func Follow(ctx context.Context, topic *consumer.Consumer, comparison *check.Numbered, config Config,
 	following Following) error {
 	f := &follower{Following: following, comparison: comparison}
@@ -107,7 +107,7 @@ func (f *follower) over() (bool, error) {
 	latest := settlement{now, make(map[string]int64)}
 	for _, r := range receipts {
 		latest.by[r.Run] = r.Settled()
-		ended = ended && (r.Killed || !r.Ended.IsZero())
+		ended = ended && !r.Ended.IsZero()
 	}
 	f.settled = append(f.settled, latest)
 	for len(f.settled) > 1 && now.Sub(f.settled[1].at) >= f.Grace {
