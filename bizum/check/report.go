@@ -183,6 +183,9 @@ func (r *Report) Judge(config *Config, allowed map[string]bool) (kept bool) {
 	if r.BeforeStart > 0 {
 		r.undecided("%d payments may have come before the log begins", r.BeforeStart)
 	}
+	if config.MaxLatency > 0 && r.ByValue {
+		r.undecided("the latency: without their numbers it is not known when payments were due")
+	}
 	if config.MaxLatency > 0 && r.NoLatency > 0 {
 		r.undecided("the latency of %d payments: only a steady rate has due times, and records need a time",
 			r.NoLatency)
