@@ -121,7 +121,11 @@ func TestCheckTopic(t *testing.T) {
 	x.shows(stderr, "broke its promise: 2 missing, 1 missing at the tail, 1 doubled, 1 changed\n")
 	x.checked(0, "--receipt", two.path, "-t", one.topic, "--allow", "missing,tail,doubled,changed")
 	_, stderr = x.checked(2, "--receipt", x.sendRun(x.topic, "three", 9, 10, nil).path, "-t", one.topic)
-	x.shows(stderr, "has records of 2 other runs, and none of run three, whose receipt was given\n")
+	x.shows(stderr, `has records of 2 other runs, and none of run "three", whose receipt was given`)
+	_, stderr = x.checked(2, "--receipt", x.sendRun(x.topic, "\x1b[31m", 9, 10, nil).path, "-t", one.topic)
+	x.shows(stderr, `none of run "\x1b[31m", whose receipt was given`)
+	_, stderr = x.checked(2, "--receipt", one.path, "--receipt", two.path, "-t", one.topic, "--id-field", "id")
+	x.shows(stderr, "--id-field: several receipts need --run-field too")
 
 	// Retention has eaten the beginning of a partition.
 	gone := make(kadm.Offsets)
