@@ -38,6 +38,10 @@ func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Conso
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := o.awaitStable(ctx, cluster, screen, config); err != nil {
+		cluster.Close()
+		return nil, nil, err
+	}
 	open := func(ctx context.Context) (*consumer.Consumer, error) {
 		return consumer.Open(ctx, cluster, consumer.Config{Topic: o.cluster.Topic, From: consumer.Beginning(),
 			Exit: true, Now: env.Now, Report: screen.Report})

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -178,6 +179,37 @@ func TestCheckPipelines(t *testing.T) {
 	})
 	stdout, _ = x.checked(1, "--receipt", json.path, "-t", json.topic, "--id-field", "id")
 	x.shows(stdout, "changed: 1\n", "payment 10 has cantidad \"1", "1,000 of 1,000 payments came, in 1,000 records\n")
+}
+
+// An open transaction of another producer is waited for: what is behind it is not missing.
+func TestCheckOpenTransaction(t *testing.T) {
+	x := newTheme(t)
+	foreign := x.connect(kgo.TransactionalID(x.topic))
+	var once sync.Once
+	s := x.sendRun(x.topic+"-open", "open", 7, 1000, func(n int64, r *kgo.Record) []*kgo.Record {
+		once.Do(func() {
+			err := foreign.BeginTransaction()
+			if err == nil {
+				err = foreign.ProduceSync(context.Background(), &kgo.Record{Topic: r.Topic, Value: []byte("x")}).FirstErr()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+		return []*kgo.Record{r}
+	})
+	waits := awaiting("behind an open transaction: waiting for its end, 1m15s at most")
+	go func() {
+		<-waits.seen
+		_ = foreign.EndTransaction(context.Background(), kgo.TryAbort)
+	}()
+	var out bytes.Buffer
+	code := commands.Run(context.Background(), commands.Env{Stdout: &out, Stderr: waits, Now: time.Now,
+		LookupEnv: func(string) (string, bool) { return "", false }},
+		[]string{"bizumctl", "check", "-b", x.brokers, "--receipt", s.path, "-t", s.topic})
+	if x.shows(out.String(), "1,000 of 1,000 payments came"); code != 0 {
+		t.Errorf("ends with %d: %s", code, waits)
+	}
 }
 
 // A run that goes on is followed until it has ended.

@@ -216,7 +216,8 @@ func (v *valued) sent(ctx context.Context, take func(hash uint64, text []byte, t
 // Report returns what was found.
 func (v *valued) Report() *Report {
 	v.report.UnknownAbsent = v.unknown - v.came // those that came differ from what is certain, and are suspects
-	v.report.Distinct = v.report.Sent - v.report.Count(Missing) - v.report.UnknownAbsent
+	v.report.Distinct = v.report.Sent - v.report.Count(Missing) - v.report.UnknownAbsent -
+		v.report.BeforeStart - v.report.Unstable
 	for _, r := range v.config.Receipts {
 		v.report.Distinct -= count(r.Aborted)
 		if !v.config.AsSent {
@@ -233,6 +234,10 @@ func (v *valued) find() {
 	for _, s := range lists.missing {
 		if v.config.Beheaded {
 			v.report.BeforeStart++
+			continue
+		}
+		if v.config.Unstable > 0 {
+			v.report.Unstable++
 			continue
 		}
 		v.report.add(Missing, false, func() string {
