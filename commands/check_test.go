@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -209,6 +210,32 @@ func TestCheckOpenTransaction(t *testing.T) {
 		[]string{"bizumctl", "check", "-b", x.brokers, "--receipt", s.path, "-t", s.topic})
 	if x.shows(out.String(), "1,000 of 1,000 payments came"); code != 0 {
 		t.Errorf("ends with %d: %s", code, waits)
+	}
+}
+
+// Ctrl-C ends a check whose standard input says nothing, and leaves no file behind.
+func TestCheckIdleInput(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	input, writer := io.Pipe()
+	defer writer.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() {
+		_, _ = writer.Write([]byte("Ana;5;x;y\n"))
+		_, _ = writer.Write([]byte("Ana;5;x;y\n")) // when the first one has been taken
+		stop()
+	}()
+	var notices bytes.Buffer
+	began := time.Now()
+	code := commands.Run(ctx, commands.Env{Stdin: input, Stdout: io.Discard, Stderr: &notices, Now: time.Now,
+		Names: []byte("Ana\n"), Concepts: []byte("Cena\n"),
+		LookupEnv: func(string) (string, bool) { return "", false }},
+		[]string{"bizumctl", "check", "--seed", "7", "-n", "10", "-"})
+	if code != 1 || !strings.Contains(notices.String(), "interrupted: nothing is judged") {
+		t.Errorf("ends with %d after %v: %s", code, time.Since(began), notices.String())
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("leaves %v, %v", left, err)
 	}
 }
 
