@@ -257,6 +257,7 @@ func TestCheckFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer journal.Close() // which holds its lock
 	for _, err := range []error{journal.May(2000), journal.Settled(900)} {
 		if err != nil {
 			t.Fatal(err)
@@ -267,6 +268,34 @@ func TestCheckFollow(t *testing.T) {
 	stdout, stderr := x.checked(1, "--receipt", s.path, "-t", s.topic, "--follow", "--grace", "500ms")
 	x.shows(stdout, "missing: 1\n  payment 300, ", "999 of 1,000 payments came, in 999 records\n")
 	x.shows(stderr, "999 payments came before this began: the latency of those is not known\n")
+}
+
+// A run that was killed is not followed for ever: what its journal says is judged.
+func TestCheckFollowKilled(t *testing.T) {
+	x := newTheme(t)
+	s := x.sendRun(x.topic+"-killed", "killed", 7, 1000, func(n int64, r *kgo.Record) []*kgo.Record {
+		if n == 300 || n > 950 {
+			return nil
+		}
+		return []*kgo.Record{r}
+	})
+	if err := os.Remove(s.path); err != nil {
+		t.Fatal(err)
+	}
+	s.receipt.Ended, s.receipt.Sent, s.receipt.Accounts = time.Time{}, 0, nil
+	journal, err := check.CreateJournal(check.JournalPath(s.path), s.receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{journal.May(1000), journal.Settled(900)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.AfterFunc(300*time.Millisecond, func() { journal.Close() })
+	stdout, stderr := x.checked(1, "--receipt", s.path, "-t", s.topic, "--follow", "--grace", "500ms")
+	x.shows(stdout, "missing: 1\n  payment 300, ", "950 of 1,000 payments came, in 950 records\n")
+	x.shows(stderr, "was killed: what is in its journal is judged\n", "49 payments of unknown outcome did not come\n")
 }
 
 // A receipt that cannot be relied on is a misuse, and one line.

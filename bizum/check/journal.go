@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
+
+	"github.com/gofrs/flock"
 )
 
 // JournalPath returns where the journal of a run stands while it goes on, next to its receipt.
@@ -22,7 +25,12 @@ func JournalPath(receipt string) string { return receipt + ".journal" }
 // Its lines are the receipt so far, as one JSON object, and after it, each with one or two numbers: `may 65536` (no
 // number from there on was sent), `settled 1200` (all numbers before are acknowledged, aborted or listed as unknown),
 // `aborted 12 15`, `unknown 7 7` and `fault double 5 5`.
-type Journal struct{ file *os.File }
+//
+// While the run goes on it holds a lock on its journal, see Abandoned.
+type Journal struct {
+	file *os.File
+	lock *flock.Flock // nil: there are none
+}
 
 // CreateJournal begins a journal, whose receipt has no Sent and no outcome yet. It fails if there is one
 // already: that of a run that goes on, or was killed.
@@ -35,7 +43,10 @@ func CreateJournal(path string, r *Receipt) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &Journal{file}
+	j := &Journal{file: file}
+	if lock := flock.New(path, flock.SetFlag(os.O_RDONLY)); hasLocks && lock.Lock() == nil {
+		j.lock = lock // before anything can be read, so that nobody takes the run for one that was killed
+	}
 	return j, j.line("%s%d,%s", journalOpening, Version, head[1:])
 }
 
@@ -64,10 +75,28 @@ func (j *Journal) Fault(kind string, r Range) error {
 }
 
 // Close closes the journal, and leaves it where it is.
-func (j *Journal) Close() error { return j.file.Close() }
+func (j *Journal) Close() error {
+	err := j.file.Close()
+	if j.lock != nil {
+		err = errors.Join(err, j.lock.Close())
+	}
+	return err
+}
+
+// hasLocks reports whether a file that is locked can still be written and read, which it cannot on Windows.
+const hasLocks = runtime.GOOS != "windows"
+
+// Abandoned reports whether the run of a journal was killed: nobody holds its lock. Where there are no locks it
+// reports false.
+func Abandoned(path string) bool {
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	defer lock.Close()
+	free, err := lock.TryRLock()
+	return hasLocks && err == nil && free
+}
 
 // Remove closes the journal and removes it, once the receipt has been written.
-func (j *Journal) Remove() error { return errors.Join(j.file.Close(), os.Remove(j.file.Name())) }
+func (j *Journal) Remove() error { return errors.Join(j.Close(), os.Remove(j.file.Name())) }
 
 // ReadJournal makes a receipt of a journal: of a run that goes on, or was killed. It has no Accounts and no
 // Hash, which Summarize fills in. A last line that is cut does not count. It returns a ReceiptError, or that of
