@@ -126,7 +126,7 @@ func decodeJournal(from io.Reader) (*Receipt, error) {
 	}
 	j := journalReader{Receipt: new(Receipt)}
 	if json.Unmarshal(head, j.Receipt) != nil {
-		return nil, ErrEdited
+		return nil, errBadJournal
 	}
 	for {
 		line, err := d.line()
@@ -142,6 +142,9 @@ func decodeJournal(from io.Reader) (*Receipt, error) {
 	}
 	return j.receipt()
 }
+
+// errBadJournal is of a journal that was edited, or on a disk that was full for a while.
+var errBadJournal = errors.New("the journal has a line that means nothing: it was edited, or the disk was full")
 
 // journalReader is a receipt that follows the lines of a journal.
 type journalReader struct {
@@ -172,7 +175,7 @@ func (j *journalReader) apply(words [][]byte) error {
 	case len(words) == 2 && string(words[0]) == "fault" && len(numbers) == 2:
 		j.fault(string(words[1]), Range{numbers[0], numbers[1]})
 	default:
-		return ErrEdited
+		return errBadJournal
 	}
 	return nil
 }
