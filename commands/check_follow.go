@@ -23,6 +23,15 @@ func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Consol
 				if r, goesOn, err = readReceipt(path); err != nil {
 					return nil, err
 				}
+				if goesOn && check.Abandoned(check.JournalPath(path)) {
+					if r, goesOn, err = readReceipt(path); err != nil { // what it has written last
+						return nil, err
+					}
+					if goesOn {
+						screen.Noticef("the run of %s was killed: what is in its journal is judged", path)
+						r.Ended, goesOn = env.Now(), false
+					}
+				}
 				if !goesOn {
 					last[path] = r
 				}

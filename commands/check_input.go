@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -23,7 +22,7 @@ func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Conso
 	read func(compare.Config) error, end func(), err error) {
 	switch {
 	case slices.Equal(o.paths, []string{"-"}):
-		file, err := spooled(env.Stdin)
+		file, err := spooled(ctx, env.Stdin)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -32,10 +31,19 @@ func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Conso
 	case slices.Contains(o.paths, "-"):
 		return nil, nil, misuse.Errorf("- is standard input, and stands alone")
 	case len(o.paths) > 0:
+		for _, path := range o.paths {
+			if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+				return nil, nil, misuse.Errorf("%s: not a file that can be read twice: want - with < %s", path, path)
+			}
+		}
 		return func(c compare.Config) error { return compare.Files(ctx, o.paths, c) }, func() {}, nil
 	}
 	cluster, err := o.cluster.Open(ctx, env.settings(), screen)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := o.awaitStable(ctx, cluster, screen, config); err != nil {
+		cluster.Close()
 		return nil, nil, err
 	}
 	open := func(ctx context.Context) (*consumer.Consumer, error) {
@@ -53,18 +61,6 @@ func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Conso
 			o.cluster.Topic, console.Plural(gone, "offset is", "offsets are"))
 	}
 	return func(c compare.Config) error { return compare.Topic(ctx, open, c) }, func() { cluster.Close() }, nil
-}
-
-// spooled keeps a stream in a file, because it may be read twice.
-func spooled(from io.Reader) (*os.File, error) {
-	file, err := os.CreateTemp("", "bizumctl-check-*")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := io.Copy(file, from); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
-	}
-	return file, nil
 }
 
 // expected returns what was sent.
