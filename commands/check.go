@@ -139,6 +139,9 @@ func (o *checkOptions) suit(c *cli.Context) (err error) {
 	if o.columns.Run != "" && o.columns.ID == "" {
 		return misuse.Errorf("--run-field goes with --id-field")
 	}
+	if len(o.receipts) > 1 && o.columns.ID != "" && o.columns.Run == "" {
+		return misuse.Errorf("--id-field: several receipts need --run-field too: every run numbers its payments from 0")
+	}
 	totals := isSet("closing-field", "sum-field")
 	if other := isSet("id-field", "balance-field", "max-latency", "as-sent"); totals != "" && other != "" {
 		return misuse.Errorf("--%s: there is one record an account: leave out --%s", totals, other)
@@ -193,7 +196,7 @@ func (o *checkOptions) run(ctx context.Context, env Env, screen *console.Console
 // show shows a report, and returns an error unless the pipeline has kept its promise.
 func (o *checkOptions) show(screen *console.Console, report *check.Report, config *check.Config) error {
 	if o.isOther(report, config) {
-		return misuse.Errorf("topic %q has records of %s, and none of run %s, whose receipt was given", o.cluster.Topic,
+		return misuse.Errorf("topic %q has records of %s, and none of run %q, whose receipt was given", o.cluster.Topic,
 			console.Plural(report.OtherRuns, "other run", "other runs"), config.Receipts[0].Run)
 	}
 	kept := report.Judge(config, o.allowed)
@@ -231,7 +234,7 @@ func (o *checkOptions) naming() check.Naming {
 // compare compares by number, if there are any, and else by value.
 func (o *checkOptions) compare(ctx context.Context, env Env, screen *console.Console, config *check.Config) (
 	*check.Report, error) {
-	input, err := o.input(ctx, env, screen)
+	input, err := o.input(ctx, env, screen, config)
 	if err != nil {
 		return nil, err
 	}

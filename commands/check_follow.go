@@ -14,7 +14,9 @@ import (
 // live compares runs that go on, until they have ended and their payments have come, or are lost.
 func (o *checkOptions) live(ctx context.Context, env Env, screen *console.Console, config *check.Config) (*check.Report,
 	error) {
-	config.Latest = check.LatestOf(o.receipts)
+	config.Latest = check.LatestOf(o.receipts, env.Now, func(path string) {
+		screen.Noticef("the run of %s was killed: what is in its journal is judged", path)
+	})
 	comparison, err := check.NewNumbered(*config)
 	if err != nil {
 		return nil, misuse.Errorf("%w", err)

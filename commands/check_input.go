@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 
 	"bizumctl/bizum"
@@ -17,17 +18,27 @@ import (
 )
 
 // input opens the input that the flags name.
-func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Console) (*compare.Input, error) {
+func (o *checkOptions) input(ctx context.Context, env Env, screen *console.Console,
+	config *check.Config) (*compare.Input, error) {
 	switch {
 	case slices.Equal(o.paths, []string{"-"}):
-		return compare.OfStream(env.Stdin, producer.StandardInput)
+		return compare.OfStream(ctx, env.Stdin, producer.StandardInput)
 	case slices.Contains(o.paths, "-"):
 		return nil, misuse.Errorf("- is standard input, and stands alone")
 	case len(o.paths) > 0:
+		for _, path := range o.paths {
+			if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+				return nil, misuse.Errorf("%s: not a file that can be read twice: want - with < %s", path, path)
+			}
+		}
 		return compare.OfFiles(o.paths), nil
 	}
 	cluster, err := o.cluster.Open(ctx, env.settings(), screen)
 	if err != nil {
+		return nil, err
+	}
+	if err := o.awaitStable(ctx, cluster, screen, config); err != nil {
+		cluster.Close()
 		return nil, err
 	}
 	return compare.OfTopic(ctx, func(ctx context.Context) (*consumer.Consumer, error) {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -121,7 +123,11 @@ func TestCheckTopic(t *testing.T) {
 	x.shows(stderr, "broke its promise: 2 missing, 1 missing at the tail, 1 doubled, 1 changed\n")
 	x.checked(0, "--receipt", two.path, "-t", one.topic, "--allow", "missing,tail,doubled,changed")
 	_, stderr = x.checked(2, "--receipt", x.sendRun(x.topic, "three", 9, 10, nil).path, "-t", one.topic)
-	x.shows(stderr, "has records of 2 other runs, and none of run three, whose receipt was given\n")
+	x.shows(stderr, `has records of 2 other runs, and none of run "three", whose receipt was given`)
+	_, stderr = x.checked(2, "--receipt", x.sendRun(x.topic, "\x1b[31m", 9, 10, nil).path, "-t", one.topic)
+	x.shows(stderr, `none of run "\x1b[31m", whose receipt was given`)
+	_, stderr = x.checked(2, "--receipt", one.path, "--receipt", two.path, "-t", one.topic, "--id-field", "id")
+	x.shows(stderr, "--id-field: several receipts need --run-field too")
 
 	// Retention has eaten the beginning of a partition.
 	gone := make(kadm.Offsets)
@@ -176,6 +182,63 @@ func TestCheckPipelines(t *testing.T) {
 	x.shows(stdout, "changed: 1\n", "payment 10 has cantidad \"1", "1,000 of 1,000 payments came, in 1,000 records\n")
 }
 
+// An open transaction of another producer is waited for: what is behind it is not missing.
+func TestCheckOpenTransaction(t *testing.T) {
+	x := newTheme(t)
+	foreign := x.connect(kgo.TransactionalID(x.topic))
+	var once sync.Once
+	s := x.sendRun(x.topic+"-open", "open", 7, 1000, func(n int64, r *kgo.Record) []*kgo.Record {
+		once.Do(func() {
+			err := foreign.BeginTransaction()
+			if err == nil {
+				err = foreign.ProduceSync(context.Background(), &kgo.Record{Topic: r.Topic, Value: []byte("x")}).FirstErr()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+		return []*kgo.Record{r}
+	})
+	waits := awaiting("behind an open transaction: waiting for its end, 1m15s at most")
+	go func() {
+		<-waits.seen
+		_ = foreign.EndTransaction(context.Background(), kgo.TryAbort)
+	}()
+	var out bytes.Buffer
+	code := commands.Run(context.Background(), commands.Env{Stdout: &out, Stderr: waits, Now: time.Now,
+		LookupEnv: func(string) (string, bool) { return "", false }},
+		[]string{"bizumctl", "check", "-b", x.brokers, "--receipt", s.path, "-t", s.topic})
+	if x.shows(out.String(), "1,000 of 1,000 payments came"); code != 0 {
+		t.Errorf("ends with %d: %s", code, waits)
+	}
+}
+
+// Ctrl-C ends a check whose standard input says nothing, and leaves no file behind.
+func TestCheckIdleInput(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	input, writer := io.Pipe()
+	defer writer.Close()
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go func() {
+		_, _ = writer.Write([]byte("Ana;5;x;y\n"))
+		_, _ = writer.Write([]byte("Ana;5;x;y\n")) // when the first one has been taken
+		stop()
+	}()
+	var notices bytes.Buffer
+	began := time.Now()
+	code := commands.Run(ctx, commands.Env{Stdin: input, Stdout: io.Discard, Stderr: &notices, Now: time.Now,
+		Names: []byte("Ana\n"), Concepts: []byte("Cena\n"),
+		LookupEnv: func(string) (string, bool) { return "", false }},
+		[]string{"bizumctl", "check", "--seed", "7", "-n", "10", "-"})
+	if code != 1 || !strings.Contains(notices.String(), "interrupted: nothing is judged") {
+		t.Errorf("ends with %d after %v: %s", code, time.Since(began), notices.String())
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) > 0 {
+		t.Errorf("leaves %v, %v", left, err)
+	}
+}
+
 // A run that goes on is followed until it has ended.
 func TestCheckFollow(t *testing.T) {
 	x := newTheme(t)
@@ -194,6 +257,7 @@ func TestCheckFollow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer journal.Close() // which holds its lock
 	for _, err := range []error{journal.May(2000), journal.Settled(900)} {
 		if err != nil {
 			t.Fatal(err)
@@ -204,6 +268,34 @@ func TestCheckFollow(t *testing.T) {
 	stdout, stderr := x.checked(1, "--receipt", s.path, "-t", s.topic, "--follow", "--grace", "500ms")
 	x.shows(stdout, "missing: 1\n  payment 300, ", "999 of 1,000 payments came, in 999 records\n")
 	x.shows(stderr, "999 payments came before this began: the latency of those is not known\n")
+}
+
+// A run that was killed is not followed for ever: what its journal says is judged.
+func TestCheckFollowKilled(t *testing.T) {
+	x := newTheme(t)
+	s := x.sendRun(x.topic+"-killed", "killed", 7, 1000, func(n int64, r *kgo.Record) []*kgo.Record {
+		if n == 300 || n > 950 {
+			return nil
+		}
+		return []*kgo.Record{r}
+	})
+	if err := os.Remove(s.path); err != nil {
+		t.Fatal(err)
+	}
+	s.receipt.Ended, s.receipt.Sent, s.receipt.Accounts = time.Time{}, 0, nil
+	journal, err := check.CreateJournal(check.JournalPath(s.path), s.receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{journal.May(1000), journal.Settled(900)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.AfterFunc(300*time.Millisecond, func() { journal.Close() })
+	stdout, stderr := x.checked(1, "--receipt", s.path, "-t", s.topic, "--follow", "--grace", "500ms")
+	x.shows(stdout, "missing: 1\n  payment 300, ", "950 of 1,000 payments came, in 950 records\n")
+	x.shows(stderr, "was killed: what is in its journal is judged\n", "49 payments of unknown outcome did not come\n")
 }
 
 // A receipt that cannot be relied on is a misuse, and one line.

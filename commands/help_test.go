@@ -39,6 +39,9 @@ func TestHelp(t *testing.T) {
 		if code != 0 || stderr != "" || help == "" {
 			t.Errorf("%s: %d, %q", command.Name, code, stderr)
 		}
+		if judges := strings.Contains(help, "Exit code: 0 promise kept, 1 broken,"); judges != (command.Name == "check") {
+			t.Errorf("%s: its exit code means something else:\n%s", command.Name, help)
+		}
 		for line := range strings.Lines(help) {
 			if width := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); width > 80 {
 				t.Errorf("%s: %d columns: %s", command.Name, width, line)

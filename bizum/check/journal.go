@@ -8,7 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strconv"
+
+	"github.com/gofrs/flock"
 )
 
 // JournalPath returns where the journal of a run stands while it goes on, next to its receipt.
@@ -22,9 +25,12 @@ func JournalPath(receipt string) string { return receipt + ".journal" }
 // Its lines are the receipt so far, as one JSON object, and after it, each with one or two numbers: `may 65536` (no
 // number from there on was sent), `settled 1200` (all numbers before are acknowledged, aborted or listed as unknown),
 // `aborted 12 15`, `unknown 7 7` and `fault double 5 5`.
+//
+// While the run goes on it holds a lock on its journal, see Abandoned.
 type Journal struct {
 	file *os.File
-	err  error // of the first line that could not be written whole
+	lock *flock.Flock // nil: there are none
+	err  error        // of the first line that could not be written whole
 }
 
 // CreateJournal begins a journal, whose receipt has no Sent and no outcome yet. It fails if there is one
@@ -39,6 +45,9 @@ func CreateJournal(path string, r *Receipt) (*Journal, error) {
 		return nil, err
 	}
 	j := &Journal{file: file}
+	if lock := flock.New(path, flock.SetFlag(os.O_RDONLY)); hasLocks && lock.Lock() == nil {
+		j.lock = lock // before anything can be read, so that nobody takes the run for one that was killed
+	}
 	return j, j.line("%s%d,%s", journalOpening, Version, head[1:])
 }
 
@@ -71,10 +80,31 @@ func (j *Journal) Fault(kind string, r Range) error {
 }
 
 // Close closes the journal, and leaves it where it is.
-func (j *Journal) Close() error { return j.file.Close() }
+func (j *Journal) Close() error {
+	err := j.file.Close()
+	if j.lock != nil {
+		err = errors.Join(err, j.lock.Close())
+	}
+	return err
+}
+
+// hasLocks reports whether a file that is locked can still be written and read, which it cannot on Windows.
+const hasLocks = runtime.GOOS != "windows"
+
+// Abandoned reports whether the run of a journal was killed: nobody holds its lock. Where there are no locks it
+// reports false.
+func Abandoned(path string) bool {
+	if !hasLocks {
+		return false
+	}
+	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
+	defer lock.Close()
+	free, err := lock.TryRLock()
+	return err == nil && free
+}
 
 // Remove closes the journal and removes it, once the receipt has been written.
-func (j *Journal) Remove() error { return errors.Join(j.file.Close(), os.Remove(j.file.Name())) }
+func (j *Journal) Remove() error { return errors.Join(j.Close(), os.Remove(j.file.Name())) }
 
 // What can be wrong with a journal, see ReceiptError. It has no checksum: one that was edited may pass.
 var (
@@ -146,7 +176,7 @@ func ofJournal(err error) error {
 }
 
 func damaged(line int) error {
-	return fmt.Errorf("%w: line %d is none of those it may have", ErrJournalDamaged, line)
+	return fmt.Errorf("%w: line %d means nothing: it was edited, or the disk was full", ErrJournalDamaged, line)
 }
 
 // journalReader is a receipt that follows the lines of a journal.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"math/bits"
+	"time"
 )
 
 // Update takes the latest receipts of runs that go on, as Config.Latest returns them.
@@ -81,8 +82,9 @@ func ReadRun(path string) (r *Receipt, goesOn bool, err error) {
 	return journal, true, failed
 }
 
-// LatestOf returns what reads the latest receipts of runs, for Config.Latest. It reads those of ended runs once.
-func LatestOf(paths []string) func() ([]*Receipt, error) {
+// LatestOf returns what reads the latest receipts of runs, for Config.Latest. It reads those of ended runs once. A run
+// that was killed has ended: killed is then called with the path of its receipt.
+func LatestOf(paths []string, now func() time.Time, killed func(path string)) func() ([]*Receipt, error) {
 	last := make(map[string]*Receipt)
 	return func() (list []*Receipt, err error) {
 		for _, path := range paths {
@@ -91,6 +93,15 @@ func LatestOf(paths []string) func() ([]*Receipt, error) {
 				var goesOn bool
 				if r, goesOn, err = ReadRun(path); err != nil {
 					return nil, err
+				}
+				if goesOn && Abandoned(JournalPath(path)) {
+					if r, goesOn, err = ReadRun(path); err != nil { // what it has written last
+						return nil, err
+					}
+					if goesOn {
+						killed(path)
+						r.Ended, goesOn = now(), false
+					}
 				}
 				if !goesOn {
 					last[path] = r

@@ -62,6 +62,10 @@ func (c *Numbered) unseen(r *run, n int64) {
 		c.report.BeforeStart++
 		return
 	}
+	if c.config.Unstable > 0 {
+		c.report.Unstable++
+		return
+	}
 	kind := Missing
 	if n > r.last {
 		kind = MissingTail

@@ -73,6 +73,9 @@ type Config struct {
 	Balances bool
 	// Beheaded means that the first records of the log are gone, so that what came before cannot be judged.
 	Beheaded bool
+	// Unstable is how many offsets at the end of the log are behind an open transaction and cannot be read yet, so
+	// that what did not come may be there.
+	Unstable int64
 	// By is what names a payment.
 	By Naming
 	// Latest returns what is known by now of runs that go on. It is called for a record with a number that its run, as

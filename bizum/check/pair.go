@@ -27,7 +27,7 @@ func (v *valued) differences() (d differences) {
 		for range s.sent - s.came {
 			d.missing = append(d.missing, s)
 		}
-		v.report.UnknownAbsent += max(min(likely-s.came, s.unknown), 0)
+		v.came += max(min(s.came-s.sent, s.unknown), 0)
 		for i := range s.came - likely {
 			if likely == 0 {
 				d.foreign = append(d.foreign, s)

@@ -151,3 +151,16 @@ func TestRunGoesOn(t *testing.T) {
 		t.Errorf("asked %d times, %d of %d came", asked, report.Distinct, whole.Sent)
 	}
 }
+
+// What an open transaction may hold back is not missing, but it cannot be judged.
+func TestUnstable(t *testing.T) {
+	for _, by := range []check.Naming{check.ByNumber, check.ByValue} {
+		p := newPipeline(t, 7, nil)
+		p.records = p.records[:len(p.records)-10]
+		report, kept := p.compared(t, check.Config{By: by, Unstable: 10})
+		if len(report.Findings) > 0 || report.Unstable != 10 || kept || len(report.Undecided) != 1 ||
+			report.Distinct != p.receipt.Sent-10 {
+			t.Errorf("naming %d: %+v, %q, %d came, kept %v", by, report.Findings, report.Undecided, report.Distinct, kept)
+		}
+	}
+}

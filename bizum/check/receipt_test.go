@@ -221,3 +221,25 @@ func FuzzJournal(f *testing.F) {
 		}
 	})
 }
+
+// A line that a full disk has cut, with another one after it, is not blamed on a checksum.
+func TestJournalBadLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.json.journal")
+	journal, err := check.CreateJournal(path, receipt(t, "run", 7, 1, 100, func(r *check.Receipt) { r.Sent = 0 }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(text, "settled 12fault double 5 5\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := check.ReadJournal(path); err == nil || !strings.Contains(err.Error(), "the disk was full") {
+		t.Errorf("%v", err)
+	}
+}

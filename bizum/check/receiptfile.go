@@ -20,6 +20,7 @@ import (
 // What can be wrong with a receipt, see ReceiptError.
 var (
 	ErrNotReceipt = errors.New("not a receipt")
+	ErrFolder     = errors.New("is a folder: want a file")
 	ErrCut        = errors.New("the receipt is cut: its end is missing")
 	ErrEdited     = errors.New("the receipt was edited: its checksum does not fit")
 	ErrLater      = errors.New("the receipt is of a later version of bizumctl")
@@ -122,6 +123,9 @@ func ReadReceipt(path string) (*Receipt, error) {
 		return nil, err
 	}
 	defer file.Close()
+	if info, err := file.Stat(); err == nil && info.IsDir() {
+		return nil, &ReceiptError{path, ErrFolder}
+	}
 	r, err := DecodeReceipt(file)
 	var failed *os.PathError
 	if err != nil && !errors.As(err, &failed) {

@@ -82,6 +82,7 @@ type Report struct {
 	OtherRuns     int              `json:"other_runs"`
 	UnknownAbsent int64            `json:"unknown_absent"` // payments of unknown outcome that did not come
 	BeforeStart   int64            `json:"before_start"`   // payments that may have come before the log begins
+	Unstable      int64            `json:"unstable"`       // payments that may be behind an open transaction
 	Twins         int64            `json:"twins"`          // by value: findings of payments that another one is like
 	Fields        map[string]int64 `json:"changed_fields"`
 	WrongBalances int64            `json:"wrong_balances"` // records, also those that are wrong like the one before
@@ -182,6 +183,13 @@ func (r *Report) Judge(config *Config, allowed map[string]bool) (kept bool) {
 	}
 	if r.BeforeStart > 0 {
 		r.undecided("%d payments may have come before the log begins", r.BeforeStart)
+	}
+	if config.Unstable > 0 {
+		r.undecided("%d offsets are behind an open transaction, and %d payments may be there", config.Unstable,
+			r.Unstable)
+	}
+	if config.MaxLatency > 0 && r.ByValue {
+		r.undecided("the latency: without their numbers it is not known when payments were due")
 	}
 	if config.MaxLatency > 0 && r.NoLatency > 0 {
 		r.undecided("the latency of %d payments: only a steady rate has due times, and records need a time",

@@ -10,15 +10,18 @@ import (
 	"bizumctl/bizum"
 )
 
-// valued compares payments by what they say, when nothing names them any more. It counts hashes in a table of
-// fixed size: up for a payment that was sent, down for one that came. If all is zero in the end, what came is
-// what was sent. Else records are observed once more, and those whose place in the table is not zero are
-// counted one by one.
+// valued compares payments by what they say, when nothing names them any more. It has a table of fixed size, and
+// to the place that the hash of a payment names it adds the weight of the hash for one that was sent, and takes
+// it away for one that came. If all is zero in the end, what came is what was sent. Else records are observed
+// once more, and those whose place in the table is not zero are counted one by one. The weights keep a payment
+// that is missing and a foreign one from hiding each other where they share a place.
 type valued struct {
 	config   Config
 	seed     maphash.Seed // the hashes stay in this process
-	table    []int32
+	table    []uint32
 	balance  uint64 // sum of the hashes that were sent, less those that came
+	unknown  int64  // messages of unknown outcome
+	came     int64  // of them
 	accounts bool   // are part of the values
 	begun    bool
 	pass     int
@@ -50,7 +53,7 @@ func newValued(config Config) *valued {
 	}
 	for ; int64(size) < 4*sent && size < tableMax; size *= 2 {
 	}
-	v := &valued{config: config, table: make([]int32, size), report: newReport(&config)}
+	v := &valued{config: config, table: make([]uint32, size), report: newReport(&config)}
 	v.begin()
 	v.report.Sent = sent
 	return v
@@ -60,7 +63,7 @@ func newValued(config Config) *valued {
 func (v *valued) begin() {
 	v.seed = maphash.MakeSeed()
 	v.pass++
-	v.balance, v.suspects, v.dropped = 0, nil, false
+	v.balance, v.suspects, v.dropped, v.came = 0, nil, false, 0
 	clear(v.table)
 	v.report.Records = 0
 }
@@ -74,7 +77,7 @@ func (v *valued) Observe(o *Observed) error {
 	place := &v.table[hash%uint64(len(v.table))]
 	if v.suspects == nil {
 		v.report.Records++
-		*place--
+		*place -= weight(hash)
 		v.balance -= hash
 		return nil
 	}
@@ -86,6 +89,9 @@ func (v *valued) Observe(o *Observed) error {
 	}
 	return nil
 }
+
+// weight returns what a hash adds to its place, which the lower half of the hash names; never 0.
+func weight(hash uint64) uint32 { return uint32(hash>>32) | 1 }
 
 // key returns what a payment is known by, in the form in which it was sent, and its hash.
 func (v *valued) key(account, value []byte) (text []byte, hash uint64) {
@@ -122,7 +128,7 @@ func (v *valued) EndPass(ctx context.Context) (again bool, err error) {
 		if err := v.sent(ctx, v.count); err != nil {
 			return false, err
 		}
-		isZero := func(n int32) bool { return n == 0 }
+		isZero := func(n uint32) bool { return n == 0 }
 		if v.balance == 0 && all(v.table, isZero) {
 			return false, nil
 		}
@@ -148,7 +154,7 @@ func (v *valued) EndPass(ctx context.Context) (again bool, err error) {
 	return false, nil
 }
 
-func all(table []int32, is func(int32) bool) bool {
+func all(table []uint32, is func(uint32) bool) bool {
 	for _, n := range table {
 		if !is(n) {
 			return false
@@ -159,7 +165,7 @@ func all(table []int32, is func(int32) bool) bool {
 
 // count counts a payment that was sent.
 func (v *valued) count(hash uint64, _ []byte, times, _, _ int64) {
-	v.table[hash%uint64(len(v.table))] += int32(times)
+	v.table[hash%uint64(len(v.table))] += weight(hash) * uint32(times)
 	v.balance += hash * uint64(times)
 }
 
@@ -175,6 +181,7 @@ func (v *valued) list(hash uint64, text []byte, times, unknown, onPurpose int64)
 
 // sent makes all payments again: how often each came for certain, perhaps, and again on purpose.
 func (v *valued) sent(ctx context.Context, take func(hash uint64, text []byte, times, unknown, onPurpose int64)) error {
+	v.unknown = 0
 	for _, r := range v.config.Receipts {
 		generator := r.Stream.Generator()
 		none := newSkipper(r.Aborted, r.fault(Malformed))
@@ -198,6 +205,7 @@ func (v *valued) sent(ctx context.Context, take func(hash uint64, text []byte, t
 			}
 			if perhaps.has(n) {
 				times, unknown = 0, times
+				v.unknown += unknown
 			}
 			take(hash, text, times, unknown, again)
 		}
@@ -207,7 +215,9 @@ func (v *valued) sent(ctx context.Context, take func(hash uint64, text []byte, t
 
 // Report returns what was found.
 func (v *valued) Report() *Report {
-	v.report.Distinct = v.report.Sent - v.report.Count(Missing) - v.report.UnknownAbsent
+	v.report.UnknownAbsent = v.unknown - v.came // those that came differ from what is certain, and are suspects
+	v.report.Distinct = v.report.Sent - v.report.Count(Missing) - v.report.UnknownAbsent -
+		v.report.BeforeStart - v.report.Unstable
 	for _, r := range v.config.Receipts {
 		v.report.Distinct -= count(r.Aborted)
 		if !v.config.AsSent {
@@ -224,6 +234,10 @@ func (v *valued) find() {
 	for _, s := range lists.missing {
 		if v.config.Beheaded {
 			v.report.BeforeStart++
+			continue
+		}
+		if v.config.Unstable > 0 {
+			v.report.Unstable++
 			continue
 		}
 		v.report.add(Missing, false, func() string {

@@ -17,17 +17,31 @@ type Input struct {
 	close func()
 }
 
-// OfStream returns a stream as an input. It is kept in a file, because it may be read twice.
-func OfStream(from io.Reader, source string) (*Input, error) {
+// OfStream returns a stream as an input. It is kept in a file, because it may be read twice. When ctx ends OfStream
+// returns, and leaves behind what waits for the stream.
+func OfStream(ctx context.Context, from io.Reader, source string) (*Input, error) {
 	file, err := os.CreateTemp("", "bizumctl-check-*")
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.Copy(file, from); err != nil {
-		return nil, errors.Join(err, file.Close(), os.Remove(file.Name()))
+	_ = os.Remove(file.Name()) // now, where open files can be, so that a kill leaves nothing; else in the end
+	copied := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(file, from)
+		copied <- err
+	}()
+	select {
+	case err = <-copied:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	if err != nil {
+		err = errors.Join(err, file.Close())
+		_ = os.Remove(file.Name())
+		return nil, err
 	}
 	return &Input{read: func(ctx context.Context, c Config) error { return Stream(ctx, file, source, c) },
-		close: func() { file.Close(); os.Remove(file.Name()) }}, nil
+		close: func() { file.Close(); _ = os.Remove(file.Name()) }}, nil
 }
 
 // OfFiles returns files and folders as an input, see Files.

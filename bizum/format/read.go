@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 )
 
 // Cells are the texts of a row in the columns that were asked for, in their order; nil: the row has none there.
@@ -23,7 +24,7 @@ const LineBytesMax = 16 << 20
 // ReadFile hands the rows of a file to row, numbered from 1, and returns the first error. Which format a file
 // has is seen from how it begins: Parquet, an object of JSON a line, csv whose first line names columns that
 // were asked for, or lines of text, each a message. Rows of csv without such a line are read as the columns of
-// defaults.
+// defaults; whether lines are csv is what most of the first ones look like.
 func ReadFile(path string, columns, defaults []string, row func(n int64, cells Cells) error) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -89,10 +90,40 @@ func Read(from io.Reader, columns, defaults []string, row func(n int64, cells Ce
 	if bytes.HasPrefix(line, []byte(parquetMagic)) {
 		return &ReadError{Reason: errors.New("a Parquet file can be read by its name only")}
 	}
-	if bytes.Count(line, []byte{';'}) < 3 && bytes.IndexByte(line, ',') >= 0 {
+	if isCSV(beginning, columns) {
 		return readCSV(lines, columns, defaults, row)
 	}
 	return readLines(lines, columns, row)
+}
+
+// isCSV reports whether lines are csv: if the first one names a column, or else if there are more that look like a
+// row of csv than such that look like a message, which has three semicolons.
+func isCSV(beginning []byte, columns []string) bool {
+	rows, messages := 0, 0
+	for line := range bytes.Lines(beginning) {
+		comma := bytes.IndexByte(line, ',') >= 0
+		if rows+messages == 0 && comma && namesColumn(line, columns) {
+			return true
+		}
+		switch {
+		case bytes.Count(line, []byte{';'}) >= 3:
+			messages++
+		case comma:
+			rows++
+		}
+	}
+	return rows > messages
+}
+
+// namesColumn reports whether a line of csv names any of the columns.
+func namesColumn(line []byte, columns []string) bool {
+	for field := range bytes.SplitSeq(bytes.TrimPrefix(line, []byte("\ufeff")), []byte{','}) {
+		field = bytes.Trim(field, "\" \r\n")
+		if len(field) > 0 && slices.Contains(columns, string(field)) {
+			return true
+		}
+	}
+	return false
 }
 
 // readLines reads lines of text, which are messages.

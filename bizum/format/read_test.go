@@ -52,6 +52,9 @@ func TestReadLines(t *testing.T) {
 			[]string{"Ana|20.30|-|-|-|-|-", "Ñ|-|-|-|-|-|7.00"}},
 		{"saldo,nombre,cantidad\n-3.00,Ana,5\n,\"a,\"\"b\",6\n", []string{"Ana|5|-|-|-|-|-3.00", "a,\"b|6|-|-|-|-|"}},
 		{"\ufeffnombre,x\nAna,1\n", []string{"Ana|-|-|-|-|-|-"}},
+		{"Ana;12,5\nAna;5;x;t\nZoe;7;y;t\n", []string{"-|-|-|-|Ana;12,5|-|-", "-|-|-|-|Ana;5;x;t|-|-",
+			"-|-|-|-|Zoe;7;y;t|-|-"}},
+		{"nombre,saldo\na;b;c;d,1\na;b;c;e,2\n", []string{"a;b;c;d|-|-|-|-|-|1", "a;b;c;e|-|-|-|-|-|2"}},
 		{"Ana,5,Cena,t\nZoe,6\n", []string{"Ana|5|Cena|t|-|-|-", "Zoe|6|-|-|-|-|-"}},
 	} {
 		if rows, err := readAll(t, []byte(c.file)); err != nil || !slices.Equal(rows, c.want) {
@@ -61,7 +64,8 @@ func TestReadLines(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
-	for _, text := range []string{"{}\nx\n", "PAR1", "PAR1xxxxxxxxPAR1", strings.Repeat("x", format.LineBytesMax+1)} {
+	for _, text := range []string{"{}\nx\n", "PAR1", "PAR1xxxxxxxxPAR1", strings.Repeat("x", format.LineBytesMax+1),
+		"nombre,saldo\nAna,1\n\"" + strings.Repeat("x\n", format.LineBytesMax)} {
 		_, err := readAll(t, []byte(text))
 		var reading *format.ReadError
 		if !errors.As(err, &reading) || !strings.Contains(err.Error(), "part-00000") {

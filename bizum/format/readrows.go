@@ -49,11 +49,13 @@ func readObjects(lines *bufio.Reader, columns []string, row func(int64, Cells) e
 
 // readCSV reads csv. Its first row may name the columns.
 func readCSV(lines *bufio.Reader, columns, defaults []string, row func(int64, Cells) error) error {
-	reader := csv.NewReader(lines)
+	limited := &limitedRows{from: lines}
+	reader := csv.NewReader(limited)
 	reader.ReuseRecord, reader.FieldsPerRecord, reader.LazyQuotes = true, -1, true
 	cells, buffers := make(Cells, len(columns)), make([][]byte, len(columns))
 	var at []int // of each column that was asked for, its place; -1: none
 	for n := int64(1); ; n++ {
+		limited.read = 0
 		fields, err := reader.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -62,6 +64,9 @@ func readCSV(lines *bufio.Reader, columns, defaults []string, row func(int64, Ce
 			var malformed *csv.ParseError
 			if errors.As(err, &malformed) {
 				return &ReadError{Row: n, Reason: malformed.Err}
+			}
+			if errors.Is(err, errLongLine) {
+				err = &ReadError{Row: n, Reason: err}
 			}
 			return err
 		}
@@ -83,6 +88,21 @@ func readCSV(lines *bufio.Reader, columns, defaults []string, row func(int64, Ce
 			return err
 		}
 	}
+}
+
+// limitedRows fails where a row has more than LineBytesMax bytes, as one has whose quote nobody closes.
+type limitedRows struct {
+	from io.Reader
+	read int // since the last row, and what was read ahead of it
+}
+
+func (r *limitedRows) Read(p []byte) (int, error) {
+	if r.read > LineBytesMax {
+		return 0, errLongLine
+	}
+	n, err := r.from.Read(p)
+	r.read += n
+	return n, err
 }
 
 func placesOf(columns, names []string) (at []int) {

@@ -63,7 +63,11 @@ func Of(command *cli.Command) string {
 			fmt.Fprintf(&help, "%s is such as %s.\n", kind[0], kind[1])
 		}
 	}
-	help.WriteString("Exit code: 0 done or Ctrl-C, 1 failed, 2 misused\n")
+	exit := "0 done or Ctrl-C, 1 failed, 2 misused"
+	if command.Name == "check" { // whose 0 is a verdict
+		exit = "0 promise kept, 1 broken, not judged or Ctrl-C, 2 misused"
+	}
+	fmt.Fprintf(&help, "Exit code: %s\n", exit)
 	return help.String()
 }
 
