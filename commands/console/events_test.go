@@ -100,6 +100,13 @@ func TestReport(t *testing.T) {
 			t.Errorf("%#v, quiet: %q", c.event, got)
 		}
 	}
+	got := speak(false, func(x *console.Console) {
+		x.Report(event.RejectedLine{Reason: errors.New("no"), Value: []byte("x")})
+		x.Report(event.Sending{Acknowledged: 10, Of: 20, PerSecond: 5, P99: time.Millisecond})
+	})
+	if want := "bizumctl: 50 %, 10 sent, 2s left, 1 rejected, 5.000/s, 0 B/s, 0 in flight, p99 1ms\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("%q, want %q at its end", got, want)
+	}
 	source, err := os.ReadFile("../../bizum/event/event.go")
 	if err != nil {
 		t.Fatal(err)

@@ -141,7 +141,8 @@ func (b *Balance) count(r *Row, known *account, now time.Time) {
 		b.rounded++
 	}
 	if sent := r.Timestamp; sent >= b.began.UnixMilli() {
-		b.latency.Add(time.Duration(now.UnixMilli()-sent)*time.Millisecond, 1)
+		took := max(now.UnixMilli()-sent, 0) // a timestamp may be of any year to come
+		b.latency.Add(time.Duration(took)*time.Millisecond, 1)
 	}
 	if known == nil {
 		return
