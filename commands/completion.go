@@ -89,18 +89,7 @@ func ofCluster(ctx context.Context, env Env, before []string,
 		found, err = ask(cluster, options.Topic)
 		return err
 	}}
-	args := []string{"bizumctl", command.Name}
-	for i, word := range before {
-		name, _, joined := strings.Cut(word, "=")
-		flag := completion.FlagOf(command, name)
-		if flag == nil || i == 0 {
-			continue
-		}
-		args = append(args, word)
-		if !joined && flag.(cli.DocGenerationFlag).TakesValue() && i+1 < len(before) {
-			args = append(args, before[i+1])
-		}
-	}
+	args := append([]string{"bizumctl", command.Name}, completion.FlagsOf(command, before)...)
 	app := newApp(env) // which also knows the keys of ours that a profile may have
 	app.Commands = append(app.Commands, command)
 	prepare(env, command)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -98,34 +97,13 @@ func (o *demoOptions) run(ctx context.Context, env Env, screen *console.Console)
 // produce runs the producers. The first one that fails calls stop; failed waits for all of them and returns its error.
 func (o *demoOptions) produce(ctx context.Context, env Env, cluster settings.Cluster,
 	stop func()) (failed func() error) {
-	var producers sync.WaitGroup
-	errs := make(chan error, o.producers)
-	for i := range o.producers {
+	var runs []func() error
+	for _, count := range producer.Shares(o.count, o.producers) {
 		produce := defaultProduce() // its seed is a new one
-		produce.cluster, produce.pauses = cluster, o.pauses
-		produce.count = o.count / int64(o.producers)
-		if int64(i) < o.count%int64(o.producers) {
-			produce.count++
-		}
-		if o.count > 0 && produce.count == 0 {
-			continue // fewer bizums than producers
-		}
-		producers.Go(func() {
-			if err := produce.run(ctx, env, mute(env.Now)); err != nil {
-				errs <- err
-				stop()
-			}
-		})
+		produce.cluster, produce.pauses, produce.count = cluster, o.pauses, count
+		runs = append(runs, func() error { return produce.run(ctx, env, mute(env.Now)) })
 	}
-	return func() error {
-		producers.Wait()
-		select {
-		case err := <-errs:
-			return err
-		default:
-			return nil
-		}
-	}
+	return producer.Together(runs, stop)
 }
 
 // makeTopic creates the topic first, so that nobody has to wait for it.

@@ -66,8 +66,8 @@ func (c *Numbered) mayBeAbsent(r *run, n int64) bool {
 	return r.isSpecial(n) && (in(r.unknown, n) || in(r.aborted, n) || !c.config.AsSent && in(r.faults[malformed], n))
 }
 
-// ReadRun reads the receipt of a run or, if it goes on or was killed, its journal. The error is that of ReadReceipt or of
-// ReadJournal.
+// ReadRun reads the receipt of a run or, if it goes on or was killed, its journal. The error is that of ReadReceipt or
+// of ReadJournal.
 func ReadRun(path string) (r *Receipt, goesOn bool, err error) {
 	r, err = ReadReceipt(path)
 	if !errors.Is(err, fs.ErrNotExist) {

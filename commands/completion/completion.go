@@ -79,15 +79,15 @@ func beginning(words []string, with, prefix string) (found []string) {
 // wantedValues returns the values of the flag that the last word is, if it is one that takes a value.
 func wantedValues(ctx context.Context, ask Ask, command *cli.Command, before []string) (values []string, wanted bool) {
 	last := before[len(before)-1]
-	flag := FlagOf(command, last)
+	flag := flagOf(command, last)
 	if flag == nil || !flag.(cli.DocGenerationFlag).TakesValue() {
 		return nil, false
 	}
 	return valuesOf(ctx, ask, command, before[:len(before)-1], last), true
 }
 
-// FlagOf returns the flag of a command that a word names, nil if none.
-func FlagOf(command *cli.Command, word string) cli.Flag {
+// flagOf returns the flag of a command that a word names, nil if none.
+func flagOf(command *cli.Command, word string) cli.Flag {
 	name := strings.TrimLeft(word, "-")
 	for _, flag := range command.Flags {
 		if name != word && slices.Contains(flag.Names(), name) {
@@ -97,9 +97,25 @@ func FlagOf(command *cli.Command, word string) cli.Flag {
 	return nil
 }
 
+// FlagsOf returns the words of a line that are flags which a command has, and their values.
+func FlagsOf(command *cli.Command, line []string) (words []string) {
+	for i, word := range line {
+		name, _, joined := strings.Cut(word, "=")
+		flag := flagOf(command, name)
+		if flag == nil || i == 0 {
+			continue
+		}
+		words = append(words, word)
+		if !joined && flag.(cli.DocGenerationFlag).TakesValue() && i+1 < len(line) {
+			words = append(words, line[i+1])
+		}
+	}
+	return words
+}
+
 // valuesOf returns what a flag may be set to; none where that is not a matter of choice.
 func valuesOf(ctx context.Context, ask Ask, command *cli.Command, before []string, word string) []string {
-	flag := FlagOf(command, word)
+	flag := flagOf(command, word)
 	if flag == nil {
 		return nil
 	}
