@@ -79,6 +79,7 @@ func TestReport(t *testing.T) {
 			`topic "t" was gone, as after a restart of a broker without a folder: made it again`},
 		{event.Behind{PerSecond: 0.5, By: 1234567 * time.Microsecond},
 			`cannot keep 0.5/s: 1.23s behind, and catching up as fast as the broker takes it`},
+		{event.HoldingBack{Messages: 2, Left: 3 * time.Second}, `2 bizums are to be late: waiting 3s to send the last`},
 		{event.Sending{Acknowledged: 10, InFlight: 2, PerSecond: 4, BytesPerSecond: 2.5e6, P99: time.Millisecond},
 			`10 sent, 4.000/s, 2.5 MB/s, 2 in flight, p99 1ms`},
 	}
