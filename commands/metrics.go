@@ -66,7 +66,8 @@ func serveMetrics(address string, ends func() (map[int32]int64, error), screen *
 		return err
 	}})
 	if err != nil {
-		return nil, cannotServe(fmt.Errorf("metrics at %s: %w", pages.WithHost(address), err), "--metrics", "localhost:9101")
+		err = fmt.Errorf("metrics at %s: %w", pages.WithHost(address), err)
+		return nil, cannotServe(err, "--metrics", "localhost:9101")
 	}
 	screen.Noticef("metrics of this run: http://%s/metrics", server.Address())
 	if server.Open() {

@@ -59,9 +59,7 @@ func (c *Console) Report(e event.Event) {
 		c.Noticef("%s to be late: waiting %s to send the last", Plural(e.Messages, "bizum is", "bizums are"),
 			Duration(e.Left))
 	case event.Sending:
-		c.ShowProgress(fmt.Sprintf("%s%s sent, %s%s, %s/s, %s in flight, p99 %s", share(e.Acknowledged, e.Of),
-			Count(e.Acknowledged), Rate(e.PerSecond), left(e.Of-e.Acknowledged, e.PerSecond), Size(e.BytesPerSecond),
-			Count(e.InFlight), Duration(e.P99)))
+		c.sending(e)
 	default:
 		panic(fmt.Sprintf("console: internal error: no words for %T", e))
 	}
@@ -126,6 +124,17 @@ func (c *Console) foreign(e event.ForeignFiles) {
 		names = append(names[:maxNames:maxNames], fmt.Sprintf("and %s more", Count(more)))
 	}
 	c.Noticef("folder %s: left alone what is not ours: %q", e.Dir, names)
+}
+
+// sending shows first what a narrow terminal must not cut off.
+func (c *Console) sending(e event.Sending) {
+	rejected := ""
+	if n := c.rejections.Load(); n > 0 {
+		rejected = ", " + Count(n) + " rejected"
+	}
+	c.ShowProgress(fmt.Sprintf("%s%s sent%s%s, %s, %s/s, %s in flight, p99 %s", share(e.Acknowledged, e.Of),
+		Count(e.Acknowledged), left(e.Of-e.Acknowledged, e.PerSecond), rejected, Rate(e.PerSecond),
+		Size(e.BytesPerSecond), Count(e.InFlight), Duration(e.P99)))
 }
 
 func (c *Console) closed(e event.FileClosed) {

@@ -79,8 +79,7 @@ func TestReport(t *testing.T) {
 			`topic "t" was gone, as after a restart of a broker without a folder: made it again`},
 		{event.Behind{PerSecond: 0.5, By: 1234567 * time.Microsecond},
 			`cannot keep 0.5/s: 1.23s behind, and catching up as fast as the broker takes it`},
-		{event.HoldingBack{Messages: 3, Left: 1500 * time.Millisecond}, `3 bizums are to be late: waiting 1.5s to send the last`},
-		{event.Sending{Acknowledged: 10, Of: 40, PerSecond: 4}, `25 %, 10 sent, 4.000/s, 8s left, 0 B/s, 0 in flight, p99 0s`},
+		{event.HoldingBack{Messages: 2, Left: 3 * time.Second}, `2 bizums are to be late: waiting 3s to send the last`},
 		{event.Sending{Acknowledged: 10, InFlight: 2, PerSecond: 4, BytesPerSecond: 2.5e6, P99: time.Millisecond},
 			`10 sent, 4.000/s, 2.5 MB/s, 2 in flight, p99 1ms`},
 	}
@@ -101,6 +100,13 @@ func TestReport(t *testing.T) {
 		if got := speak(true, func(x *console.Console) { x.Report(c.event) }); got != "" {
 			t.Errorf("%#v, quiet: %q", c.event, got)
 		}
+	}
+	got := speak(false, func(x *console.Console) {
+		x.Report(event.RejectedLine{Reason: errors.New("no"), Value: []byte("x")})
+		x.Report(event.Sending{Acknowledged: 10, Of: 20, PerSecond: 5, P99: time.Millisecond})
+	})
+	if want := "bizumctl: 50 %, 10 sent, 2s left, 1 rejected, 5.000/s, 0 B/s, 0 in flight, p99 1ms\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("%q, want %q at its end", got, want)
 	}
 	source, err := os.ReadFile("../../bizum/event/event.go")
 	if err != nil {

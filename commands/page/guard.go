@@ -17,7 +17,7 @@ import (
 //     would be of our origin, and could read all. An IP address cannot be rebound;
 //   - requests that a page of another site makes, by what browsers say of them (Fetch Metadata).
 type guard struct {
-	hosts  map[string]bool // names, in lower case; beside them, any IP address if anyIP is set
+	hosts  map[string]bool // names, in lower case; beside them, any IP address
 	routes http.Handler
 }
 

@@ -33,7 +33,7 @@ func (m *Metrics) Filing(positions func() map[int32]int64, ends func() (map[int3
 	var written, files, rejected atomic.Int64
 	m.Counter("bizumctl_payments_written_total", "Payments that were written into files.", written.Load)
 	m.Counter("bizumctl_files_closed_total", "Files that are complete.", files.Load)
-	m.Counter("bizumctl_rejected_total", "Messages that are no payment.", rejected.Load)
+	m.Counter("bizumctl_messages_rejected_total", "Messages that are no payment.", rejected.Load)
 	m.Partitioned("bizumctl_partition_position", "Offset after the last message that was written.", positions)
 	m.Partitioned("bizumctl_partition_lag", "Messages that are not written yet.", func() map[int32]int64 {
 		ends, err := ends()

@@ -3,6 +3,7 @@ package plot
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,14 +22,12 @@ func CheckFile(name string) error {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return fmt.Errorf("%s is a folder", name)
 	}
-	draft, err := os.CreateTemp(filepath.Dir(name), draftOf(name))
+	draft, err := create(name)
 	if err != nil {
 		return err
 	}
 	return errors.Join(draft.Close(), os.Remove(draft.Name()))
 }
-
-func draftOf(name string) string { return "." + filepath.Base(name) + ".*.tmp" }
 
 // Write draws what was recorded into a file, which is there whole or not at all. It returns what was drawn, in words.
 func (r *Recorder) Write(name string, t Title) (drawn string, err error) {
@@ -42,17 +41,20 @@ func (r *Recorder) Write(name string, t Title) (drawn string, err error) {
 	return drawn, write(name, picture)
 }
 
-// write writes a file that others may read, under another name until it is complete.
+// create returns an empty file with the rights that every new file has here, unlike one of os.CreateTemp.
+func create(name string) (*os.File, error) {
+	const rights = 0o666 // less the umask
+	draft := filepath.Join(filepath.Dir(name), fmt.Sprintf(".%s.%x.tmp", filepath.Base(name), rand.Uint64()))
+	return os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_EXCL, rights)
+}
+
+// write writes a file under another name until it is complete.
 func write(name string, content []byte) error {
-	draft, err := os.CreateTemp(filepath.Dir(name), draftOf(name))
+	draft, err := create(name)
 	if err != nil {
 		return err
 	}
 	_, err = draft.Write(content)
-	if err == nil {
-		const readable = 0o644
-		err = draft.Chmod(readable)
-	}
 	if err == nil {
 		err = draft.Sync()
 	}

@@ -236,6 +236,17 @@ func TestFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, nil, 0o666); err != nil { // less the umask
+		t.Fatal(err)
+	}
+	want, err := os.Stat(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.Stat(filepath.Join(dir, "saldo.svg")); err != nil || got.Mode() != want.Mode() {
+		t.Errorf("%v, %v; another new file has %v", got.Mode(), err, want.Mode())
+	}
 	if names, err := os.ReadDir(dir); err != nil || len(names) != 2 {
 		t.Errorf("%v, %v", names, err)
 	}
