@@ -70,8 +70,12 @@ func (p *Live) Close() {
 	}
 }
 
-// askEvery is how often is asked where the partitions end.
-const askEvery = time.Second
+// askEvery is how often is asked where the partitions end: of many, or of a slow broker, less often, but often enough
+// that one which is away or back is noticed soon.
+const (
+	askEvery    = time.Second
+	askEveryMax = 3 * time.Second
+)
 
 // ask tells the page where the topic's partitions end, until ctx ends.
 func (p *Live) ask(ctx context.Context, c *LiveConfig) {
@@ -88,7 +92,7 @@ func (p *Live) ask(ctx context.Context, c *LiveConfig) {
 			p.balance.Ends(ends, err)
 		}
 		select {
-		case <-time.After(max(askEvery, 10*took)): // a topic of many partitions less often
+		case <-time.After(min(max(askEvery, 10*took), askEveryMax)):
 		case <-ctx.Done():
 			return
 		}
