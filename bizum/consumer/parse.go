@@ -26,7 +26,7 @@ func ParseBound(s string, now time.Time) (Bound, error) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	switch {
 	case errors.Is(err, strconv.ErrRange):
-		return Bound{}, fmt.Errorf("want an offset from %d to %d", math.MinInt64, math.MaxInt64)
+		return Bound{}, fmt.Errorf("want an offset from %d to %d", int64(math.MinInt64), int64(math.MaxInt64))
 	case err != nil:
 		return Bound{}, errBound
 	case n == math.MinInt64:
