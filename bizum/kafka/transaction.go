@@ -32,10 +32,7 @@ const (
 // a step the caller does not know what the brokers have done; only Fence of a new TransactionalPartition decides it.
 // Group.Run joins again after an error that a new session may mend; the others are final.
 //
-// AddPartitionsToTxn, AddOffsetsToTxn and EndTxn version 2 and InitProducerId version 4 are the first in which brokers
-// return PRODUCER_FENCED to those who were fenced (KIP-588); to older brokers sarama sends older versions, which return
-// INVALID_PRODUCER_EPOCH. All are below those of KIP-890 (from 5 on), in which a transaction begins by itself and
-// raises the epoch.
+// The versions of its requests are explained in transactionrequests.go.
 type TransactionalPartition struct {
 	log           *PartitionLog
 	claim         *Claim
@@ -137,19 +134,11 @@ func (t *TransactionalPartition) endHanging(ctx context.Context) error {
 	return t.End(ctx, commit)
 }
 
-// initProducer requests a new epoch of the transactional id. With id and epoch -1 (KIP-360) that is not refused,
-// whoever had it last.
+// initProducer requests a new epoch of the transactional id.
 func (t *TransactionalPartition) initProducer(ctx context.Context) error {
-	return t.step(ctx, "taking over", func() error {
-		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
-			response, err := coordinator.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, TransactionalID: &t.id,
-				TransactionTimeout: transactionTimeout, ProducerID: -1, ProducerEpoch: -1})
-			if err != nil {
-				return err
-			}
-			t.producer = Producer{TransactionalID: t.id, ID: response.ProducerID, Epoch: response.ProducerEpoch}
-			return orNil(response.Err)
-		})
+	return t.step(ctx, "taking over", func() (err error) {
+		t.producer, err = t.txCoordinator.initProducer(t.id)
+		return err
 	})
 }
 
@@ -169,28 +158,12 @@ func (t *TransactionalPartition) join(ctx context.Context, o *output) error {
 		return nil
 	}
 	err := t.step(ctx, "beginning a transaction", func() error {
-		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
-			response, err := coordinator.AddPartitionsToTxn(&sarama.AddPartitionsToTxnRequest{Version: 2,
-				TransactionalID: t.id, ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch,
-				TopicPartitions: map[string][]int32{o.topic: {t.log.config.Partition}}})
-			if err != nil {
-				return err
-			}
-			return t.log.cluster.needs(onlyError(response.Errors[o.topic]), writes(o.topic))
-		})
+		return t.txCoordinator.addPartitions(t.producer, o.topic, t.log.config.Partition)
 	})
 	if err == nil {
 		o.joined = true
 	}
 	return err
-}
-
-// onlyError returns the error of the only partition of a request.
-func onlyError(partitions []*sarama.PartitionError) error {
-	if len(partitions) != 1 {
-		return sarama.ErrIncompleteResponse
-	}
-	return orNil(partitions[0].Err)
 }
 
 // Write appends a record to our partition of an output, and adds that to the transaction if it is not in it yet. Full
@@ -279,7 +252,7 @@ func (t *TransactionalPartition) Commit(ctx context.Context, position int64, met
 			if err != nil {
 				return err
 			}
-			return l.cluster.needs(onlyError(response.Topics[l.config.Source]), reads(l.config.Source))
+			return l.cluster.needs(firstError(response.Topics[l.config.Source], 1), reads(l.config.Source))
 		})
 	})
 }
@@ -301,16 +274,7 @@ func (t *TransactionalPartition) joinGroup(ctx context.Context) error {
 // End commits the transaction, or aborts it. It returns when the coordinator has decided so; readers see it a little
 // later, when the markers are written.
 func (t *TransactionalPartition) End(ctx context.Context, commit bool) error {
-	return t.step(ctx, "ending the transaction", func() error {
-		return t.txCoordinator.request(func(coordinator *sarama.Broker) error {
-			response, err := coordinator.EndTxn(&sarama.EndTxnRequest{Version: 2, TransactionalID: t.id,
-				ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, TransactionResult: commit})
-			if err != nil {
-				return err
-			}
-			return orNil(response.Err)
-		})
-	})
+	return t.step(ctx, "ending the transaction", func() error { return t.txCoordinator.end(t.producer, commit) })
 }
 
 // step tries until it succeeds, for up to stepTimeout.

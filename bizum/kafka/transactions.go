@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	"github.com/IBM/sarama"
 )
 
 // Transactions are those of a producer that writes to all partitions of a topic, one transaction after the other
@@ -28,15 +26,9 @@ func (c *Cluster) NewTransactions(ctx context.Context, topic, id string) (*Trans
 	}
 	t := &Transactions{cluster: c, topic: topic, partitions: slices.Clone(partitions),
 		coordinator: c.transactionCoordinator(id)}
-	err = t.step(ctx, id, "beginning transactions", func(coordinator *sarama.Broker) error {
-		// The version and the -1 are those of TransactionalPartition.
-		response, err := coordinator.InitProducerID(&sarama.InitProducerIDRequest{Version: 4, TransactionalID: &id,
-			TransactionTimeout: transactionTimeout, ProducerID: -1, ProducerEpoch: -1})
-		if err != nil {
-			return err
-		}
-		t.producer = Producer{TransactionalID: id, ID: response.ProducerID, Epoch: response.ProducerEpoch}
-		return orNil(response.Err)
+	err = t.step(ctx, id, "beginning transactions", func() (err error) {
+		t.producer, err = t.coordinator.initProducer(id)
+		return err
 	})
 	return t, err
 }
@@ -49,48 +41,24 @@ func (t *Transactions) Close() { t.coordinator.close() }
 
 // Begin begins a transaction with all partitions in it. It waits until the one before is completed.
 func (t *Transactions) Begin(ctx context.Context) error {
-	id := t.producer.TransactionalID
-	return t.step(ctx, id, "beginning a transaction", func(coordinator *sarama.Broker) error {
-		response, err := coordinator.AddPartitionsToTxn(&sarama.AddPartitionsToTxnRequest{Version: 2,
-			TransactionalID: id, ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch,
-			TopicPartitions: map[string][]int32{t.topic: t.partitions}})
-		if err != nil {
-			return err
-		}
-		results := response.Errors[t.topic]
-		if len(results) != len(t.partitions) {
-			return sarama.ErrIncompleteResponse
-		}
-		for _, p := range results {
-			if err := orNil(p.Err); err != nil {
-				return t.cluster.needs(err, writes(t.topic))
-			}
-		}
-		return nil
+	return t.step(ctx, t.producer.TransactionalID, "beginning a transaction", func() error {
+		return t.coordinator.addPartitions(t.producer, t.topic, t.partitions...)
 	})
 }
 
 // End commits the transaction, or aborts it. It returns when the coordinator has decided so; readers see it a little
 // later.
 func (t *Transactions) End(ctx context.Context, commit bool) error {
-	id := t.producer.TransactionalID
-	return t.step(ctx, id, "ending a transaction", func(coordinator *sarama.Broker) error {
-		response, err := coordinator.EndTxn(&sarama.EndTxnRequest{Version: 2, TransactionalID: id,
-			ProducerID: t.producer.ID, ProducerEpoch: t.producer.Epoch, TransactionResult: commit})
-		if err != nil {
-			return err
-		}
-		return orNil(response.Err)
+	return t.step(ctx, t.producer.TransactionalID, "ending a transaction", func() error {
+		return t.coordinator.end(t.producer, commit)
 	})
 }
 
 // step tries until it succeeds, for up to stepTimeout.
-func (t *Transactions) step(ctx context.Context, id, doing string, try func(*sarama.Broker) error) error {
+func (t *Transactions) step(ctx context.Context, id, doing string, try func() error) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	_, err := persistEvery(ctx, t.cluster, transactionPause, func() (struct{}, error) {
-		return struct{}{}, t.coordinator.request(try)
-	})
+	_, err := persistEvery(ctx, t.cluster, transactionPause, func() (struct{}, error) { return struct{}{}, try() })
 	if err != nil {
 		return fmt.Errorf("%s of %q: %w", doing, id, reason(t.cluster.needs(err, transacts(id))))
 	}
