@@ -35,17 +35,22 @@ func (c *Cluster) highWatermark(ctx context.Context, topic string, partition int
 
 func (c *Cluster) askOffset(ctx context.Context, topic string, partition int32, at int64,
 	isolation sarama.IsolationLevel) (int64, error) {
-	offset, err := persist(ctx, c, func() (int64, error) {
-		offset, err := c.offset(topic, partition, at, isolation)
-		if err != nil {
-			_ = c.client.RefreshMetadata(topic) // the leader may have moved; if this fails, so does the next try
-		}
-		return offset, err
-	})
+	offset, err := askLeaders(ctx, c, topic, func() (int64, error) { return c.offset(topic, partition, at, isolation) })
 	if err != nil {
 		return 0, fmt.Errorf("offset of %s/%d: %w", topic, partition, reason(c.needs(err, describes(topic))))
 	}
 	return offset, nil
+}
+
+// askLeaders is persist for a try that asks leaders of a topic, which may have moved when it fails.
+func askLeaders[T any](ctx context.Context, c *Cluster, topic string, try func() (T, error)) (T, error) {
+	return persist(ctx, c, func() (T, error) {
+		result, err := try()
+		if err != nil {
+			_ = c.client.RefreshMetadata(topic) // if this fails, so does the next try
+		}
+		return result, err
+	})
 }
 
 // endsWithin is how long Ends asks: less than after which a wait is reported, because others report it.
@@ -56,29 +61,18 @@ func (c *Cluster) Ends(ctx context.Context, topic string) (map[int32]int64, erro
 	ctx, cancel := context.WithTimeout(ctx, endsWithin)
 	defer cancel()
 	partitions, err := c.Partitions(ctx, topic)
-	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, c.silent()
-	}
 	if err != nil {
 		return nil, err
 	}
-	ends, err := persist(ctx, c, func() (map[int32]int64, error) {
-		ends, err := c.ends(topic, partitions)
-		if err != nil {
-			_ = c.client.RefreshMetadata(topic) // a leader may have moved; if this fails, so does the next try
-		}
-		return ends, err
-	})
+	ends, err := askLeaders(ctx, c, topic, func() (map[int32]int64, error) { return c.ends(topic, partitions) })
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, c.silent()
+		return nil, fmt.Errorf("%s does not answer", c.Addresses())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("ends of %s: %w", topic, reason(c.needs(err, describes(topic))))
 	}
 	return ends, nil
 }
-
-func (c *Cluster) silent() error { return fmt.Errorf("%s does not answer", c.Addresses()) }
 
 // ends asks the leaders side by side, each once for all its partitions: a topic may have many, and the way be long.
 func (c *Cluster) ends(topic string, partitions []int32) (map[int32]int64, error) {
