@@ -85,30 +85,34 @@ func ReadRun(path string) (r *Receipt, goesOn bool, err error) {
 // LatestOf returns what reads the latest receipts of runs, for Config.Latest. It reads those of ended runs once. A run
 // that was killed has ended: killed is then called with the path of its receipt.
 func LatestOf(paths []string, now func() time.Time, killed func(path string)) func() ([]*Receipt, error) {
-	last := make(map[string]*Receipt)
+	ended := make(map[string]*Receipt)
 	return func() (list []*Receipt, err error) {
 		for _, path := range paths {
-			r := last[path]
+			r, goesOn := ended[path], false
 			if r == nil {
-				var goesOn bool
-				if r, goesOn, err = ReadRun(path); err != nil {
+				if r, goesOn, err = readLatest(path, now, killed); err != nil {
 					return nil, err
 				}
-				if goesOn && Abandoned(JournalPath(path)) {
-					if r, goesOn, err = ReadRun(path); err != nil { // what it has written last
-						return nil, err
-					}
-					if goesOn {
-						killed(path)
-						r.Ended, goesOn = now(), false
-					}
-				}
-				if !goesOn {
-					last[path] = r
-				}
+			}
+			if !goesOn {
+				ended[path] = r
 			}
 			list = append(list, r)
 		}
 		return list, nil
 	}
+}
+
+// readLatest is ReadRun for a run that may have been killed.
+func readLatest(path string, now func() time.Time, killed func(path string)) (r *Receipt, goesOn bool, err error) {
+	r, goesOn, err = ReadRun(path)
+	if err != nil || !goesOn || !Abandoned(JournalPath(path)) {
+		return r, goesOn, err
+	}
+	r, goesOn, err = ReadRun(path) // what it has written last
+	if err == nil && goesOn {
+		killed(path)
+		r.Ended, goesOn = now(), false
+	}
+	return r, goesOn, err
 }
