@@ -49,10 +49,12 @@ func NewGenerator(seed uint64, names, concepts [][]byte, accounts int) *Generato
 }
 
 // NewSkewedGenerator is NewGenerator with few accounts that have most of the payments, as people have: account k has its
-// share by Zipf's law, 1/k^skew, with a skew above 1.
+// share by Zipf's law, 1/k^skew, with a skew above 1. With a skew of 0 all are alike.
 func NewSkewedGenerator(seed uint64, names, concepts [][]byte, accounts int, skew float64) *Generator {
 	g := NewGenerator(seed, names, concepts, accounts)
-	g.zipf = rand.NewZipf(g.owner, skew, 1, uint64(accounts)-1)
+	if skew > 0 {
+		g.zipf = rand.NewZipf(g.owner, skew, 1, uint64(accounts)-1)
+	}
 	return g
 }
 

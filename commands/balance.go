@@ -80,7 +80,7 @@ func newBalance(env Env) *cli.Command {
 				Usage: "go on where messages are gone before they were booked"},
 			&cli.StringFlag{Name: "plot", Destination: &o.plot,
 				Usage: "when the run ends, draw the balance into `FILE`, .svg or .png"},
-			flags.Page(&o.page, "serve a live page, and metrics, at `[ADDRESS]`; alone: "+defaultPage),
+			flags.Page(&o.page, "serve a live page, and metrics, at `[ADDRESS]`; alone: "+flags.DefaultPage),
 		}, o.cluster.Flags()...),
 		Action: func(c *cli.Context) error {
 			screen := newConsole(env, o.cluster.Speech)

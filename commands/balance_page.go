@@ -5,13 +5,9 @@ import (
 
 	"bizumctl/bizum/kafka"
 	"bizumctl/commands/console"
-	"bizumctl/commands/flags"
 	"bizumctl/commands/hints"
 	pages "bizumctl/commands/page"
 )
-
-// defaultPage is where a page is served if no address is given.
-const defaultPage = flags.DefaultPage
 
 // openPage serves a page if one is asked for.
 func (o *balanceOptions) openPage(ctx context.Context, env Env, cluster *kafka.Cluster,

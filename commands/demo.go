@@ -34,11 +34,11 @@ type demoOptions struct {
 
 func newDemo(env Env) *cli.Command {
 	o := demoOptions{speech: settings.DefaultSpeech(), initial: defaultBalance().initial, producers: 2,
-		pauses: defaultPauses(), listen: defaultListen, page: defaultPage}
+		pauses: defaultPauses(), listen: defaultListen, page: flags.DefaultPage}
 	return &cli.Command{
 		Name: "demo", Usage: "a broker, producers and the balance, in one command",
 		Description: help.Examples("Runs an embedded broker, producers and balance. Other terminals can join in.",
-			"bizumctl demo                          and open http://"+defaultPage+"/",
+			"bizumctl demo                          and open http://"+flags.DefaultPage+"/",
 			"bizumctl demo --min-delay 10ms --max-delay 50ms --count 200"),
 		Flags: slices.Concat([]cli.Flag{
 			&cli.GenericFlag{Name: "initial", Value: &o.initial, Usage: "`EUROS` that the account opens with"},

@@ -152,8 +152,5 @@ func (o *produceOptions) finish(ctx context.Context, screen *console.Console, to
 
 // generator makes the bizums of the run.
 func (o *produceOptions) generator() *bizum.Generator {
-	if o.skew > 0 {
-		return bizum.NewSkewedGenerator(o.seed, o.nameList, o.conceptList, o.accounts, o.skew)
-	}
-	return bizum.NewGenerator(o.seed, o.nameList, o.conceptList, o.accounts)
+	return bizum.NewSkewedGenerator(o.seed, o.nameList, o.conceptList, o.accounts, o.skew)
 }

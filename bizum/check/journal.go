@@ -238,7 +238,7 @@ func (j *journalReader) receipt() (*Receipt, error) {
 	for i := range r.Faults {
 		sortRanges(r.Faults[i].N)
 	}
-	r.Acknowledged = r.Sent - count(r.Unknown) - count(r.Aborted)
+	r.Acknowledged = r.Sent - Count(r.Unknown) - Count(r.Aborted)
 	return r, r.valid()
 }
 

@@ -82,7 +82,7 @@ func (c *Numbered) countFaults(r *run) {
 		if len(ranges) == 0 {
 			continue
 		}
-		f := FaultCount{Kind: faultNames[kind], PutIn: count(ranges)}
+		f := FaultCount{Kind: faultNames[kind], PutIn: Count(ranges)}
 		for _, some := range ranges {
 			for n := some.First; n <= some.Last; n++ {
 				if !r.seen.has(n) {

@@ -162,8 +162,8 @@ func (e *Euros) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// count returns how many numbers ranges have.
-func count(ranges []Range) (n int64) {
+// Count returns how many numbers ranges have.
+func Count(ranges []Range) (n int64) {
 	for _, r := range ranges {
 		n += r.Len()
 	}
@@ -199,7 +199,7 @@ func (r *Receipt) valid() error {
 			next = n.Last + 1
 		}
 	}
-	if got := r.Sent - count(r.Unknown) - count(r.Aborted); got != r.Acknowledged {
+	if got := r.Sent - Count(r.Unknown) - Count(r.Aborted); got != r.Acknowledged {
 		return fmt.Errorf("%d of %d payments acknowledged, where %d are left", r.Acknowledged, r.Sent, got)
 	}
 	return nil

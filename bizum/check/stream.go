@@ -35,11 +35,7 @@ func NewStream(s Stream, names, concepts [][]byte) Stream {
 
 // Generator makes the payments of the stream again.
 func (s *Stream) Generator() *bizum.Generator {
-	names, concepts := inBytes(s.Names), inBytes(s.Concepts)
-	if s.Skew > 0 {
-		return bizum.NewSkewedGenerator(s.Seed, names, concepts, s.Accounts, s.Skew)
-	}
-	return bizum.NewGenerator(s.Seed, names, concepts, s.Accounts)
+	return bizum.NewSkewedGenerator(s.Seed, inBytes(s.Names), inBytes(s.Concepts), s.Accounts, s.Skew)
 }
 
 func inBytes(list []string) (texts [][]byte) {
@@ -67,7 +63,7 @@ func (r *Receipt) Summarize(ctx context.Context) error {
 	if r.Stream.probe() != r.Stream.Probe {
 		return ErrOtherPayments
 	}
-	r.Acknowledged = r.Sent - count(r.Unknown) - count(r.Aborted)
+	r.Acknowledged = r.Sent - Count(r.Unknown) - Count(r.Aborted)
 	if err := r.valid(); err != nil {
 		return err
 	}

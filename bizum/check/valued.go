@@ -219,9 +219,9 @@ func (v *valued) Report() *Report {
 	v.report.Distinct = v.report.Sent - v.report.Count(Missing) - v.report.UnknownAbsent -
 		v.report.BeforeStart - v.report.Unstable
 	for _, r := range v.config.Receipts {
-		v.report.Distinct -= count(r.Aborted)
+		v.report.Distinct -= Count(r.Aborted)
 		if !v.config.AsSent {
-			v.report.Distinct -= count(r.fault(Malformed))
+			v.report.Distinct -= Count(r.fault(Malformed))
 		}
 	}
 	return &v.report

@@ -250,16 +250,9 @@ func (r *Recorder) finish(ctx context.Context, unknown []check.Range) (Result, e
 }
 
 func (r *Recorder) result() Result {
-	return Result{Run: r.receipt.Run, Transactions: r.aborts, Aborted: length(r.receipt.Aborted),
-		Unknown: length(r.receipt.Unknown), Doubled: length(r.faults[double]), Malformed: length(r.faults[malformed]),
-		Reordered: length(r.faults[reorder]), Late: length(r.faults[late])}
-}
-
-func length(ranges []check.Range) (n int64) {
-	for _, r := range ranges {
-		n += r.Len()
-	}
-	return n
+	return Result{Run: r.receipt.Run, Transactions: r.aborts, Aborted: check.Count(r.receipt.Aborted),
+		Unknown: check.Count(r.receipt.Unknown), Doubled: check.Count(r.faults[double]), Malformed: check.Count(r.faults[malformed]),
+		Reordered: check.Count(r.faults[reorder]), Late: check.Count(r.faults[late])}
 }
 
 // sorted sorts ranges that do not overlap, and joins those that touch.
